@@ -1,0 +1,76 @@
+"""Allocations: an address for every word, frozen and self-checking, and the files they live in."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from wordalloc.allocations import storage
+from wordalloc.allocations.base import Allocation
+from wordalloc.allocations.cutoffs import Cutoffs
+from wordalloc.errors import FormatError, InputError
+from wordalloc.vocabulary import Vocabulary
+
+__all__ = ["Allocation", "Cutoffs", "load", "save"]
+
+KINDS: dict[str, type[Allocation]] = {kind.kind: kind for kind in (Cutoffs,)}
+VOCABULARY_KIND = "vocabulary"
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Load an allocation, or a `Vocabulary`, from a file written by `save`.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.safetensors`` file of any kind.
+
+    Returns
+    -------
+    Allocation or Vocabulary
+        Of the class that the file's kind names.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, damaged, foreign, or of an unknown kind; the message says which.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> vocabulary = Vocabulary.from_counts("abc", [3, 2, 1])
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     Cutoffs(vocabulary, [1]).save(file.name)
+    ...     load(file.name)
+    Cutoffs([1], vocabulary of 3 words)
+    """
+    record = storage.read(path)
+    if record.kind == VOCABULARY_KIND:
+        if record.arrays:
+            raise FormatError(
+                f"{path}: damaged: a vocabulary file holds the unknown arrays {sorted(record.arrays)}"
+            )
+        return record.vocabulary
+    if record.kind not in KINDS:
+        known = ", ".join([VOCABULARY_KIND, *KINDS])
+        raise FormatError(
+            f"{path}: holds the unknown kind {record.kind!r}; this wordalloc knows {known}; upgrade it"
+        )
+    try:
+        return KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
+    except InputError as error:
+        raise FormatError(f"{path}: damaged {record.kind} file: {error}") from error
+
+
+def save(what: Allocation | Vocabulary, path: str | os.PathLike[str]) -> None:
+    """Write an allocation or a vocabulary to `path`, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the target cannot be written; it is then left as it was.
+    """
+    if isinstance(what, Vocabulary):
+        storage.write(path, VOCABULARY_KIND, what, {}, {})
+    else:
+        what.save(path)

@@ -1,0 +1,29 @@
+"""The errors a user can cause or meet: one clear sentence each, never a traceback on the command line."""
+
+
+class WordallocError(Exception):
+    """Base of every error this package raises on purpose.
+
+    The message is one line: what is wrong, where, and what to do about it. The command line prints it
+    on stderr and ends with ``exit_status``.
+    """
+
+    exit_status = 2
+
+
+class InputError(WordallocError, ValueError):
+    """An argument, a text or a file that cannot be used as it was given."""
+
+
+class FormatError(InputError):
+    """A file that is damaged, foreign, or of another kind than was asked for."""
+
+
+class OutputError(WordallocError, OSError):
+    """A result that could not be written: a full disk, a read-only target, a missing folder."""
+
+
+class RunError(WordallocError, RuntimeError):
+    """Sound input, but the work failed while it ran."""
+
+    exit_status = 1

@@ -1,0 +1,130 @@
+"""Writing files so that a reader never sees half of one, and the folder where caches live."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from wordalloc.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success it is synced and renamed to `path`.
+
+    When the block fails or is interrupted the temporary file is removed and `path` is left as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name. Its folder must exist; if the name is taken it must be by a regular file.
+
+    Raises
+    ------
+    OutputError
+        If the target cannot be written: no such folder, no permission, a full disk, not a regular file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     [file.read_text() for file in Path(folder).iterdir()]
+    ['whole']
+    """
+    target = Path(path)
+    with _output_errors(target):
+        # The rename would replace a device or a pipe by a plain file, so only plain files are accepted.
+        if target.exists() and not target.is_file():
+            raise OutputError(f"cannot write {target}: it is not a regular file; choose another name with -o")
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".tmp", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with _output_errors(target):
+            os.close(descriptor)
+            temporary.chmod(0o666 & ~_umask())
+            yield temporary
+            _sync(temporary)
+            temporary.replace(target)
+            _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all (see `atomic_path`)."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def cache_directory(name: str) -> Path:
+    """Return the cache folder `name`, made if need be: below ``WORDALLOC_CACHE`` or the platform's own.
+
+    Where that cannot be written (a read-only home), a private temporary folder that lives as long as the
+    process serves instead, so that nothing that merely saves time can stop the work.
+    """
+    root = os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False)
+    folder = Path(root) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        fallback = _private_cache() / name
+        fallback.mkdir(exist_ok=True)
+        return fallback
+
+
+@functools.cache
+def _private_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="wordalloc-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@contextlib.contextmanager
+def _output_errors(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into one sentence that names the target."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {_reason(error)}; the file is left as it was") from error
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path: Path) -> None:
+    """Ask the disk to hold what was written; folders cannot be synced everywhere, so that is best effort."""
+    is_folder = path.is_dir()
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        if is_folder:
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if not is_folder:
+            raise
+    finally:
+        os.close(descriptor)

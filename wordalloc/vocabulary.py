@@ -1,0 +1,265 @@
+"""Vocabulary: words and their counts, most frequent first. Everything else in this package starts here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordalloc.errors import InputError
+
+EOS = "<eos>"
+MAX_COUNT = 2**62
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How a text was read, remembered by what was made from it so that training reads it the same way.
+
+    Attributes
+    ----------
+    lowercase : bool
+        Whether ``str.lower()`` was applied to every word.
+    unk : str
+        The word that stands for all words outside the vocabulary.
+    eos : bool
+        Whether every line ends in the token ``<eos>``.
+    errors : {"strict", "replace"}
+        What happens to bytes that are not text: an error, or U+FFFD in their place.
+    """
+
+    lowercase: bool = False
+    unk: str = "<unk>"
+    eos: bool = True
+    errors: str = "strict"
+
+    def __post_init__(self) -> None:
+        if not self.unk or any(separator in self.unk for separator in " \t\n\v\f\r"):
+            raise InputError(f"the unknown word must be one word without white space, not {self.unk!r}")
+        if self.unk == EOS:
+            raise InputError(
+                f"the unknown word cannot be {EOS!r}, which ends every line; choose another --unk"
+            )
+        if self.errors not in ("strict", "replace"):
+            raise InputError(f"errors must be 'strict' or 'replace', not {self.errors!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options as a JSON object."""
+        return asdict(self)
+
+
+class Vocabulary:
+    """Words and counts, sorted by count (descending), then by the word's UTF-8 bytes. Rank 0 comes first.
+
+    Make one with `Vocabulary.from_counts`, which sorts; the constructor takes what is sorted already and
+    refuses anything else. What a vocabulary holds is read-only.
+
+    Parameters
+    ----------
+    words : sequence of str, length V
+        Distinct, not empty, encodable as UTF-8, in rank order.
+    counts : array_like of int, shape (V,)
+        Occurrences of each word, descending; 0 is allowed, the largest is 2**62.
+    ids : array_like of int, shape (V,), optional
+        The foreign token id of each rank, for vocabularies that come from a tokenizer. Absent: the rank.
+    text : TextOptions, optional
+        How the text was read; None where the counts did not come from a text.
+    source : mapping, optional
+        Where the counts came from: sorted base names, sizes, tokens. Plain JSON values.
+    parameters : mapping, optional
+        What the vocabulary was limited by. Plain JSON values.
+
+    Raises
+    ------
+    InputError
+        If the words or counts break a rule above; the message says which word and which rule.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_counts(["b", "the", "a"], [2, 5, 2])
+    >>> vocabulary.words, vocabulary.counts.tolist()
+    (('the', 'a', 'b'), [5, 2, 2])
+    >>> vocabulary.index(["a", "zebra"]).tolist()
+    [1, -1]
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        counts: npt.ArrayLike,
+        *,
+        ids: npt.ArrayLike | None = None,
+        text: TextOptions | None = None,
+        source: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.words: tuple[str, ...] = tuple(words)
+        self.counts: npt.NDArray[np.int64] = _as_counts(counts, len(self.words))
+        self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, len(self.words))
+        self.text = text
+        self.source: dict[str, Any] = dict(source or {})
+        self.parameters: dict[str, Any] = dict(parameters or {})
+        self._check_words()
+        self._check_order()
+
+    @classmethod
+    def from_counts(
+        cls,
+        words: Iterable[str],
+        counts: npt.ArrayLike,
+        *,
+        ids: npt.ArrayLike | None = None,
+        text: TextOptions | None = None,
+        source: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Vocabulary:
+        """Sort `words` by `counts` (descending), ties by UTF-8 bytes, and return the vocabulary.
+
+        The parameters are those of the class, in any order. Time O(V log V).
+
+        Examples
+        --------
+        >>> Vocabulary.from_counts(["to", "be", "or"], [2, 2, 1]).words
+        ('be', 'to', 'or')
+        """
+        listed = list(words)
+        array = _as_counts(counts, len(listed))
+        foreign = None if ids is None else _as_ids(ids, len(listed))
+        # Code points sort as UTF-8 bytes do, and a stable sort by count keeps that order among ties.
+        try:
+            by_word = np.array(sorted(range(len(listed)), key=listed.__getitem__), dtype=np.int64)
+        except TypeError:
+            by_word = np.arange(len(listed))  # words that are not strings are refused by the constructor
+        order = by_word[np.argsort(-array[by_word], kind="stable")]
+        return cls(
+            [listed[i] for i in order.tolist()],
+            array[order],
+            ids=None if foreign is None else foreign[order],
+            text=text,
+            source=source,
+            parameters=parameters,
+        )
+
+    @property
+    def size(self) -> int:
+        """V, the number of words."""
+        return len(self.words)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __repr__(self) -> str:
+        head = ", ".join(
+            f"{word!r}: {count}" for word, count in zip(self.words[:3], self.counts[:3], strict=True)
+        )
+        return f"Vocabulary({{{head}{', …' if self.size > 3 else ''}}}, size={self.size})"
+
+    @cached_property
+    def total(self) -> int:
+        """The sum of all counts, exact also where it exceeds 64 bits."""
+        high, low = self.counts >> 32, self.counts & 0xFFFFFFFF
+        return (int(high.sum()) << 32) + int(low.sum())
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """Rank of every word."""
+        return {word: rank for rank, word in enumerate(self.words)}
+
+    @property
+    def unk_rank(self) -> int | None:
+        """Rank of the unknown word, or None where there is none."""
+        return self.ranks.get(self.text.unk if self.text else TextOptions.unk)
+
+    @property
+    def eos_rank(self) -> int | None:
+        """Rank of ``<eos>``, or None where lines do not end in it."""
+        return self.ranks.get(EOS) if self.text is None or self.text.eos else None
+
+    def index(self, words: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Return the rank of each word, shape (len(words),); -1 where a word is not in the vocabulary."""
+        ranks = self.ranks
+        return np.array([ranks.get(word, -1) for word in words], dtype=np.int64)
+
+    @cached_property
+    def encoded(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """All words as UTF-8 bytes, end to end, and the V + 1 offsets where each begins."""
+        pieces = [word.encode("utf-8") for word in self.words]
+        offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
+        np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+        return _frozen(np.frombuffer(b"".join(pieces), dtype=np.uint8)), _frozen(offsets)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of words, counts and foreign ids: equal exactly where all of these are."""
+        digest = hashlib.sha256()
+        for array in (*self.encoded, self.counts, self.ids):
+            digest.update(b"absent" if array is None else array.tobytes())
+        return digest.hexdigest()
+
+    def _check_words(self) -> None:
+        if not self.words:
+            raise InputError("a vocabulary needs at least one word")
+        for rank, word in enumerate(self.words):
+            if not isinstance(word, str) or not word:
+                raise InputError(f"the word at rank {rank} must be a non-empty string, not {word!r}")
+        try:
+            self.encoded  # noqa: B018  (kept: the bytes are needed anyway)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}"
+            ) from error
+        if len(self.ranks) < len(self.words):
+            duplicate = next(word for rank, word in enumerate(self.words) if self.ranks[word] != rank)
+            raise InputError(f"the word {duplicate!r} appears twice; add its counts into one entry")
+
+    def _check_order(self) -> None:
+        falls = np.diff(self.counts)
+        if (falls > 0).any():
+            rank = int(np.argmax(falls > 0)) + 1
+            raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
+        for rank in np.flatnonzero(falls == 0).tolist():
+            if self.words[rank] > self.words[rank + 1]:
+                raise InputError(
+                    f"words of equal count must be sorted by their bytes, but {self.words[rank]!r} stands "
+                    f"before {self.words[rank + 1]!r} at rank {rank}"
+                )
+
+
+def _as_counts(counts: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
+    array = _as_int64(counts, size, "counts")
+    if array.size and (array.min() < 0 or array.max() > MAX_COUNT):
+        wrong = int(np.argmax((array < 0) | (array > MAX_COUNT)))
+        raise InputError(f"counts must lie between 0 and 2**62, but entry {wrong} is {int(array[wrong])}")
+    return array
+
+
+def _as_ids(ids: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
+    array = _as_int64(ids, size, "ids")
+    if array.size and (array.min() < 0 or np.unique(array).size < array.size):
+        raise InputError("token ids must be distinct and not negative")
+    return array
+
+
+def _as_int64(values: npt.ArrayLike, size: int, name: str) -> npt.NDArray[np.int64]:
+    """Return a read-only int64 copy, refusing what int64 cannot hold exactly."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name} must be a flat list of whole numbers") from error
+    if array.shape != (size,):
+        raise InputError(f"{name} must have one entry a word: expected shape ({size},), got {array.shape}")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{name} must be whole numbers that fit int64, not {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() > MAX_COUNT:
+        raise InputError(f"{name} must not exceed 2**62, but the largest is {int(array.max())}")
+    return _frozen(array.astype(np.int64))
+
+
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    array.setflags(write=False)
+    return array
