@@ -45,6 +45,10 @@ class Allocation(ABC):
     def arrays(self) -> storage.Arrays:
         """Return the arrays of this kind, by their names in the file."""
 
+    @abstractmethod
+    def addresses(self) -> storage.Arrays:
+        """Return what a reader wants to know of each word: named arrays of shape (V,)."""
+
     @classmethod
     @abstractmethod
     def from_arrays(

@@ -95,6 +95,10 @@ class Cutoffs(Allocation):
         """Return ``{"cutoffs": int64 (J,)}``."""
         return {"cutoffs": self.cutoffs}
 
+    def addresses(self) -> Arrays:
+        """Return ``{"cluster": int64 (V,)}``: 0 for the head, i for tail cluster i."""
+        return {"cluster": np.repeat(np.arange(self.n_clusters + 1), self.sizes)}
+
     @classmethod
     def from_arrays(cls, vocabulary: Vocabulary, arrays: Arrays, parameters: Mapping[str, Any]) -> Self:
         """Make the cutoffs from what a file holds."""

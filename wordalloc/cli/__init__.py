@@ -1,0 +1,74 @@
+"""The command line: parse, one call, render. The work itself is done by the packages below."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit status.
+
+    0: done. 2: the input or the target could not be used, or the user interrupted. 1: it failed while running.
+    Whatever happens, the user reads one line, not a traceback; ``WORDALLOC_DEBUG=1`` shows the traceback.
+    """
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = 0  # the reader of our output (head, less) has left: nothing is wrong, and nobody is there
+        _drop_stdout()
+    except OSError as error:
+        status = _report(f"cannot write to standard output: {error.strerror or error}", 2)
+        _drop_stdout()
+    except KeyboardInterrupt:
+        status = _report("interrupted: nothing half-written was left behind", 2)
+    sys.exit(status)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import click
+
+    from wordalloc.cli.commands import commands
+    from wordalloc.errors import OutputError, WordallocError
+
+    try:
+        result = commands.main(
+            args=None if arguments is None else list(arguments), prog_name="wordalloc", standalone_mode=False
+        )
+        return result if isinstance(result, int) else 0
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        return 0
+    except click.UsageError as error:
+        hint = f" (see: {error.ctx.command_path} --help)" if error.ctx else ""
+        return _report(f"{error.format_message()}{hint}", 2)
+    except (click.ClickException, WordallocError) as error:
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        return _report(message, error.exit_status if isinstance(error, WordallocError) else 2, error)
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except MemoryError as error:
+        return _report("out of memory: limit the vocabulary (--max-size) or the work (--memory-limit)", 1, error)
+    except OSError as error:
+        return _report(str(OutputError(f"{error.filename or 'input or output'}: {error.strerror or error}")), 2, error)
+    except Exception as error:
+        kind = type(error).__name__
+        return _report(f"internal error: {kind}: {error}; WORDALLOC_DEBUG=1 shows where; please report it", 1, error)
+
+
+def _drop_stdout() -> None:
+    """Send what is still buffered nowhere, or the interpreter would complain about it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report(message: str, status: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("WORDALLOC_DEBUG"):
+        raise error
+    print(f"wordalloc: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,33 @@
+"""The command group: every command of ``wordalloc``, in the order of the road from text to model."""
+
+from __future__ import annotations
+
+import click
+
+from wordalloc.cli.counting import buckets, count
+from wordalloc.cli.cutoffs import cutoffs
+from wordalloc.cli.demo import demo
+from wordalloc.cli.files import export, show
+from wordalloc.cli.training import evaluate, train
+
+
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # as added, not by the alphabet
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wordalloc")
+def commands() -> None:
+    """Vocabulary clustering and word allocation: cheap softmax layers over large vocabularies.
+
+    \b
+    First steps:
+      wordalloc demo                      everything once, on text found on this machine
+      wordalloc cutoffs corpus.txt        the best adaptive-softmax cutoffs for a corpus
+      wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
+    """
+
+
+for _command in (demo, count, buckets, cutoffs, show, export, train, evaluate):
+    commands.add_command(_command)

@@ -1,0 +1,54 @@
+"""What every command prints with: aligned tables for people, one JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+PIPE_WIDTH = 110  # columns, where the output is no terminal
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def output_option(default: str) -> Any:
+    """Return the -o option; `default` says where the result goes without it."""
+    return click.option("-o", "--output", type=click.Path(), metavar="FILE", help=f"Where to write ({default}).")
+
+
+def emit_json(content: Any) -> None:
+    """Print `content` as one JSON object."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", mark: int = -1) -> None:
+    """Print an aligned table: the first column left, the others right; row `mark` stands out."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left", header_style="dim", no_wrap=place == 0)
+    for number, row in enumerate(rows):
+        # Text, not str: words of a corpus may look like markup.
+        table.add_row(*(Text(cell) for cell in row), style="bold green" if number == mark else None)
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(table)
+
+
+def percent(share: float) -> str:
+    """``0.8123`` as ``81.2 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as milliseconds with three significant digits."""
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{1000 * seconds:,.0f} ms"
+
+
+def printable(word: str) -> str:
+    """Return `word` with control characters escaped, so that no corpus can steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
