@@ -42,9 +42,7 @@ class TextOptions:
         if not self.unk or any(separator in self.unk for separator in " \t\n\v\f\r"):
             raise InputError(f"the unknown word must be one word without white space, not {self.unk!r}")
         if self.unk == EOS:
-            raise InputError(
-                f"the unknown word cannot be {EOS!r}, which ends every line; choose another --unk"
-            )
+            raise InputError(f"the unknown word cannot be {EOS!r}, which ends every line; choose another --unk")
         if self.errors not in ("strict", "replace"):
             raise InputError(f"errors must be 'strict' or 'replace', not {self.errors!r}")
 
@@ -154,9 +152,7 @@ class Vocabulary:
         return len(self.words)
 
     def __repr__(self) -> str:
-        head = ", ".join(
-            f"{word!r}: {count}" for word, count in zip(self.words[:3], self.counts[:3], strict=True)
-        )
+        head = ", ".join(f"{word!r}: {count}" for word, count in zip(self.words[:3], self.counts[:3], strict=True))
         return f"Vocabulary({{{head}{', …' if self.size > 3 else ''}}}, size={self.size})"
 
     @cached_property
@@ -210,9 +206,7 @@ class Vocabulary:
         try:
             self.encoded  # noqa: B018  (kept: the bytes are needed anyway)
         except UnicodeEncodeError as error:
-            raise InputError(
-                f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}"
-            ) from error
+            raise InputError(f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}") from error
         if len(self.ranks) < len(self.words):
             duplicate = next(word for rank, word in enumerate(self.words) if self.ranks[word] != rank)
             raise InputError(f"the word {duplicate!r} appears twice; add its counts into one entry")

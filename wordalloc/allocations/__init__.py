@@ -47,15 +47,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     record = storage.read(path)
     if record.kind == VOCABULARY_KIND:
         if record.arrays:
-            raise FormatError(
-                f"{path}: damaged: a vocabulary file holds the unknown arrays {sorted(record.arrays)}"
-            )
+            raise FormatError(f"{path}: damaged: a vocabulary file holds the unknown arrays {sorted(record.arrays)}")
         return record.vocabulary
     if record.kind not in KINDS:
         known = ", ".join([VOCABULARY_KIND, *KINDS])
-        raise FormatError(
-            f"{path}: holds the unknown kind {record.kind!r}; this wordalloc knows {known}; upgrade it"
-        )
+        raise FormatError(f"{path}: holds the unknown kind {record.kind!r}; this wordalloc knows {known}; upgrade it")
     try:
         return KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
     except InputError as error:

@@ -31,9 +31,7 @@ class Allocation(ABC):
 
     def __init__(self, vocabulary: Vocabulary, parameters: Mapping[str, Any] | None = None) -> None:
         if not isinstance(vocabulary, Vocabulary):
-            raise InputError(
-                f"expected a Vocabulary, got {type(vocabulary).__name__}; see Vocabulary.from_counts"
-            )
+            raise InputError(f"expected a Vocabulary, got {type(vocabulary).__name__}; see Vocabulary.from_counts")
         self.vocabulary = vocabulary
         try:
             # The round trip makes a private copy, and finds here, not at saving, what a file cannot hold.
@@ -51,9 +49,7 @@ class Allocation(ABC):
 
     @classmethod
     @abstractmethod
-    def from_arrays(
-        cls, vocabulary: Vocabulary, arrays: storage.Arrays, parameters: Mapping[str, Any]
-    ) -> Self:
+    def from_arrays(cls, vocabulary: Vocabulary, arrays: storage.Arrays, parameters: Mapping[str, Any]) -> Self:
         """Make the allocation from what a file holds; raise InputError where that is wrong."""
 
     def save(self, path: str | os.PathLike[str]) -> None:

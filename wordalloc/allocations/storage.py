@@ -119,11 +119,7 @@ def is_allocation_file(path: str | os.PathLike[str]) -> bool:
             size = os.fstat(file.fileno()).st_size
     except OSError:
         return False
-    return (
-        len(start) == 9
-        and start[8:] == b"{"
-        and int.from_bytes(start[:8], "little") <= min(size - 8, MAX_HEADER)
-    )
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= min(size - 8, MAX_HEADER)
 
 
 def take(path_or_kind: str, arrays: Arrays, name: str, dtype: type, ndim: int = 1) -> npt.NDArray[Any]:
@@ -170,13 +166,9 @@ def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
         raise FormatError(f"{file}: damaged metadata: no kind is named")
     found = header.get("format_version")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise FormatError(
-            f"{file}: damaged metadata: format_version must be a positive integer, not {found!r}"
-        )
+        raise FormatError(f"{file}: damaged metadata: format_version must be a positive integer, not {found!r}")
     if found > FORMAT_VERSION:
-        raise FormatError(
-            f"{file}: written in format version {found}, but this wordalloc reads up to {FORMAT_VERSION}"
-        )
+        raise FormatError(f"{file}: written in format version {found}, but this wordalloc reads up to {FORMAT_VERSION}")
     for key in ("parameters", "source"):
         if not isinstance(header.get(key), dict):
             raise FormatError(f"{file}: damaged metadata: {key!r} must be an object")
@@ -188,9 +180,7 @@ def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters:
     offsets = take(name, tensors, "words.offsets", np.int64)
     blob = take(name, tensors, "words.bytes", np.uint8)
     if offsets.size < 2 or offsets[0] != 0 or offsets[-1] != blob.size or (np.diff(offsets) < 0).any():
-        raise FormatError(
-            f"{file}: damaged: 'words.offsets' does not divide the {blob.size} bytes of the words"
-        )
+        raise FormatError(f"{file}: damaged: 'words.offsets' does not divide the {blob.size} bytes of the words")
     joined = blob.tobytes()
     ends = offsets.tolist()
     text = header.get("text")

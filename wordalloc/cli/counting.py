@@ -74,7 +74,15 @@ def buckets(source: Source, n: int, by: str, output: str | None, as_json: bool) 
     ]
     if as_json:
         summary = vocabulary_summary(vocabulary)
-        emit_json({**summary, "cutoffs": bands.cutoffs.tolist(), "buckets": rows, **_fit(bands.parameters), "output": str(target)})
+        emit_json(
+            {
+                **summary,
+                "cutoffs": bands.cutoffs.tolist(),
+                "buckets": rows,
+                **_fit(bands.parameters),
+                "output": str(target),
+            }
+        )
         return
     click.echo(f"{source.title}: {counted(vocabulary)}\n")
     print_table(["ranks", "words", "mass", "first word", "last word"], [_bucket_row(vocabulary, row) for row in rows])
@@ -86,9 +94,14 @@ def buckets(source: Source, n: int, by: str, output: str | None, as_json: bool) 
 def counted(vocabulary: Vocabulary) -> str:
     """One line on the size of a vocabulary."""
     unknown = vocabulary.unk_rank
-    dropped = "" if unknown is None or not vocabulary.total else (
-        f", {percent(vocabulary.counts[unknown] / vocabulary.total)} of the tokens are {printable(vocabulary.words[unknown])}"
-        if vocabulary.counts[unknown] else ""
+    dropped = (
+        ""
+        if unknown is None or not vocabulary.total
+        else (
+            f", {percent(vocabulary.counts[unknown] / vocabulary.total)} of the tokens are {printable(vocabulary.words[unknown])}"
+            if vocabulary.counts[unknown]
+            else ""
+        )
     )
     return f"{vocabulary.total:,} tokens, {vocabulary.size:,} words{dropped}"
 

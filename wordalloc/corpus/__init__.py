@@ -1,0 +1,8 @@
+"""From text to counts and token ids."""
+
+from wordalloc.corpus.counting import count
+from wordalloc.corpus.demo import write_demo_corpus
+from wordalloc.corpus.encoding import EncodedText, encode
+from wordalloc.corpus.sources import read_vocabulary
+
+__all__ = ["EncodedText", "count", "encode", "read_vocabulary", "write_demo_corpus"]

@@ -1,0 +1,64 @@
+"""``wordalloc demo``: everything once, on text found on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from wordalloc.cli.counting import counted
+from wordalloc.cli.render import emit_json, json_option, print_table
+from wordalloc.cli.training import training_bar
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Path(), default="wordalloc-demo", show_default=True, help="The folder to work in."
+)
+@json_option
+def demo(output: str, as_json: bool) -> None:
+    """Do the main job once, in under three minutes, on text that comes with Python.
+
+    \b
+    Example:
+      wordalloc demo
+    """
+    from wordalloc.pipelines.demo import run_demo
+
+    with training_bar() as progress:
+        result = run_demo(output, stage=lambda title: click.echo(f"{title} …", err=True), progress=progress)
+    runs = {"full": result.full, "adaptive": result.adaptive}
+    if as_json:
+        emit_json(
+            {
+                "vocab_size": result.vocabulary.size,
+                "tokens": result.vocabulary.total,
+                "cutoffs": result.cutoffs.cutoffs.tolist(),
+                "layers": {
+                    name: {
+                        "perplexity": run.best_perplexity,
+                        "tokens_per_second": run.tokens_per_second,
+                        "output_parameters": run.n_output_parameters,
+                    }
+                    for name, run in runs.items()
+                },
+                "output": str(result.folder),
+            }
+        )
+        return
+    click.echo(f"\nThe documentation of this Python: {counted(result.vocabulary)}")
+    click.echo(f"Adaptive-softmax cutoffs (exact optimum): {', '.join(map(str, result.cutoffs.cutoffs.tolist()))}\n")
+    full = result.full
+    print_table(
+        ["output layer", "perplexity", "tokens/s", "speed-up", "parameters", "run directory"],
+        [
+            (
+                name,
+                f"{run.best_perplexity:.1f}",
+                f"{run.tokens_per_second:,.0f}",
+                f"{run.tokens_per_second / full.tokens_per_second:.1f} ×",
+                f"{run.n_output_parameters:,}",
+                str(run.run),
+            )
+            for name, run in runs.items()
+        ],
+    )
+    click.echo(f"\nEverything lies in {result.folder}/. Next: wordalloc cutoffs YOUR-TEXT")

@@ -1,0 +1,294 @@
+"""Counting words on DuckDB: in parallel, under a memory limit, spilling to disk.
+
+Threads take turns at reading a block of text; each hands its block to DuckDB, which splits it and counts its
+words (without the interpreter's lock) into a table of partial counts. One aggregation of that table at the end,
+which DuckDB does on disk where memory does not suffice, gives the counts. Time O(bytes); memory bounded by the
+limit plus the words kept. The result depends neither on the number of threads nor on the block size.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
+from wordalloc.errors import InputError, RunError
+from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
+
+if TYPE_CHECKING:
+    import duckdb
+
+Progress = Callable[[int, int], None]
+
+# Splitting by lines first gives DuckDB rows of a size that its vectors were made for: twice as fast as one
+# long row. Only \n ends a line; the other separators become spaces before.
+_COUNT_BLOCK = """
+    INSERT INTO partial
+    SELECT word, count(*) FROM (
+        SELECT unnest(string_split(line, ' ')) AS word FROM (SELECT unnest(string_split(?, chr(10))) AS line)
+    ) WHERE word <> '' GROUP BY word
+"""
+_FETCH_ROWS = 100_000
+
+
+def count(
+    paths: Paths,
+    *,
+    lowercase: bool = False,
+    unk: str = TextOptions.unk,
+    eos: bool = True,
+    errors: str = "strict",
+    max_size: int | None = None,
+    min_count: int = 1,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Vocabulary:
+    """Count the words of text files.
+
+    Words are separated by space, \\t, \\n, \\v, \\f and \\r alone; a line ends at \\n. The vocabulary holds
+    `unk`, whose count is the mass of the words dropped, and (with `eos`) ``<eos>``, counted once a line; words
+    spelt so in the text are merged with them.
+
+    Parameters
+    ----------
+    paths : path-like or iterable of path-like
+        Files, glob patterns, or ``"-"`` for standard input; gzip, bzip2 and Zstandard are read as they are.
+    lowercase : bool
+        Count ``str.lower()`` of every word.
+    unk : str
+        Stands for the words dropped.
+    eos : bool
+        Whether every line ends in ``<eos>``.
+    errors : {"strict", "replace"}
+        What to do where the text is not UTF-8.
+    max_size : int, optional
+        Keep at most so many entries, `unk` and ``<eos>`` included.
+    min_count : int
+        Drop words seen fewer times.
+    memory_limit : str, optional
+        Memory for counting, such as ``"512MB"``; what exceeds it is spilled to disk. Default: DuckDB's.
+    threads : int, optional
+        Default: the number of processors.
+    progress : callable, optional
+        Called as ``progress(bytes done, bytes in all)``.
+
+    Returns
+    -------
+    Vocabulary
+        Sorted by count, then by the words' bytes.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, is not text, or no word remains.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "corpus.txt"
+    ...     _ = path.write_text("to be or\\nnot to be\\n")
+    ...     vocabulary = count(path)
+    >>> dict(zip(vocabulary.words, vocabulary.counts.tolist()))
+    {'<eos>': 2, 'be': 2, 'to': 2, 'not': 1, 'or': 1, '<unk>': 0}
+    """
+    text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+    with open_inputs(paths) as files:
+        return count_inputs(
+            files,
+            text,
+            max_size=max_size,
+            min_count=min_count,
+            memory_limit=memory_limit,
+            threads=threads,
+            progress=progress,
+        )
+
+
+def count_inputs(
+    files: list[Input],
+    text: TextOptions,
+    *,
+    max_size: int | None = None,
+    min_count: int = 1,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Vocabulary:
+    """Count files that are open already; see `count`."""
+    names = ", ".join(file.name for file in files)
+    with _database(memory_limit, threads) as connection:
+        lines = _count_files(connection, files, text, progress)
+        specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
+        room = _room(max_size, len(specials))
+        words, counts = _select(connection, text, specials, room, min_count)
+        tokens = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM partial") + (lines if text.eos else 0)
+    if not words:
+        if not any(file.size for file in files):
+            raise InputError(f"{names}: empty; there is nothing to count")
+        few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
+        raise InputError(f"{names}: no word is seen at least {min_count} times; {few}")
+    return Vocabulary.from_counts(
+        [*words, *specials],
+        [*counts, *specials.values()],
+        text=text,
+        source=describe(files, tokens),
+        parameters={"max_size": max_size, "min_count": min_count},
+    )
+
+
+def limit_counts(
+    words: list[str], counts: list[int], unk: str, max_size: int | None, min_count: int
+) -> tuple[list[str], list[int]]:
+    """Apply the limits to ready counts: what is dropped becomes the count of `unk`, which then is added.
+
+    The words kept are those of the first ranks; `unk` and ``<eos>`` always stay.
+    """
+    ranked = sorted(zip(words, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    specials = {word: count for word, count in ranked if word in (unk, EOS)}
+    regular = [(word, count) for word, count in ranked if word not in specials]
+    kept = [pair for pair in regular if pair[1] >= min_count] if min_count > 1 else regular
+    if max_size is not None and len(kept) + len(specials) > max_size:
+        kept = kept[: _room(max_size, len({unk, *specials}))]
+    if len(kept) == len(regular):
+        return words, counts
+    specials[unk] = specials.get(unk, 0) + sum(count for _, count in regular) - sum(count for _, count in kept)
+    pairs = [*kept, *specials.items()] if kept else []
+    return [word for word, _ in pairs], [count for _, count in pairs]
+
+
+def describe(files: list[Input], tokens: int) -> dict[str, Any]:
+    """Return what an allocation file remembers of its sources: names and sizes, and the number of tokens."""
+    listed = sorted((file.base_name, file.size) for file in files)
+    return {"names": [name for name, _ in listed], "sizes": [size for _, size in listed], "tokens": tokens}
+
+
+@contextlib.contextmanager
+def _database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a private database that spills into a temporary folder, removed at the end whatever happens."""
+    import duckdb
+
+    config: dict[str, Any] = {"threads": threads or os.cpu_count() or 1, "preserve_insertion_order": False}
+    if memory_limit is not None:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit.strip(), re.IGNORECASE):
+            raise InputError(f"the memory limit must be a number and a unit, such as 512MB, not {memory_limit!r}")
+        config["memory_limit"] = memory_limit
+    with tempfile.TemporaryDirectory(prefix="wordalloc-count-") as folder:
+        config["temp_directory"] = folder
+        try:
+            with duckdb.connect(":memory:", config=config) as connection:
+                connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
+                yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
+        except duckdb.IOException as error:
+            raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
+
+
+def _count_files(
+    connection: duckdb.DuckDBPyConnection, files: list[Input], text: TextOptions, progress: Progress | None
+) -> int:
+    """Fill the table of partial counts; return the number of lines."""
+    blocks = _Blocks(files, text.errors)
+    total = sum(file.size for file in files)
+    workers = _scalar(connection, "SELECT current_setting('threads')")
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        pending = {pool.submit(_work, connection.cursor(), blocks) for _ in range(workers)}
+        try:
+            while pending:
+                done, pending = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
+                for worker in done:
+                    worker.result()
+                if progress is not None:
+                    progress(blocks.done, total)
+        except BaseException:
+            blocks.stop()
+            raise
+    return blocks.lines
+
+
+def _work(cursor: duckdb.DuckDBPyConnection, blocks: _Blocks) -> None:
+    while (block := blocks.take()) is not None:
+        cursor.execute(_COUNT_BLOCK, [block])
+
+
+class _Blocks:
+    """The blocks of all files, one after the other, handed to whichever thread asks."""
+
+    def __init__(self, files: list[Input], errors: str) -> None:
+        self._lock = threading.Lock()
+        self._blocks = self._read(files, errors)
+        self._stopped = False
+        self.done = 0
+        self.lines = 0
+
+    def take(self) -> str | None:
+        """Return the next block, or None at the end."""
+        with self._lock:
+            return None if self._stopped else next(self._blocks, None)
+
+    def stop(self) -> None:
+        """Let every thread find the end."""
+        self._stopped = True
+
+    def _read(self, files: list[Input], errors: str) -> Iterator[str]:
+        finished = 0
+        for file in files:
+            block = "\n"
+            for block, position in read_blocks(file, errors):
+                self.lines += block.count("\n")
+                self.done = finished + position
+                yield block
+            self.lines += not block.endswith("\n")  # a last line without \n is a line
+            finished += file.size
+
+
+def _select(
+    connection: duckdb.DuckDBPyConnection,
+    text: TextOptions,
+    specials: dict[str, int],
+    room: int | None,
+    min_count: int,
+) -> tuple[list[str], list[int]]:
+    """Return the words kept and their counts; add to `specials` what they gain."""
+    counted = "SELECT word, sum(n)::BIGINT AS n FROM partial GROUP BY word"
+    if text.lowercase:
+        # DuckDB's lower() agrees with Python's on ASCII alone, and Python's is for distinct words only.
+        connection.create_function("python_lower", str.lower, ["VARCHAR"], "VARCHAR")
+        lower = "CASE WHEN strlen(word) = length(word) THEN lower(word) ELSE python_lower(word) END"
+        counted = f"SELECT {lower} AS word, sum(n)::BIGINT AS n FROM ({counted}) GROUP BY 1"
+    connection.execute(f"CREATE TABLE counted AS {counted}")
+    for special in specials:
+        specials[special] += _scalar(connection, "SELECT coalesce(sum(n), 0) FROM counted WHERE word = ?", special)
+    connection.execute("DELETE FROM counted WHERE word IN (SELECT unnest(?::VARCHAR[]))", [list(specials)])
+    regular = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM counted")
+    cursor = connection.execute(
+        "SELECT word, n FROM counted WHERE n >= ? ORDER BY n DESC, word LIMIT ?", [min_count, room]
+    )
+    words: list[str] = []
+    counts: list[int] = []
+    while rows := cursor.fetchmany(_FETCH_ROWS):
+        words.extend(word for word, _ in rows)
+        counts.extend(n for _, n in rows)
+    specials[text.unk] += regular - sum(counts)
+    return words, counts
+
+
+def _room(max_size: int | None, n_specials: int) -> int | None:
+    """How many words fit beside the special ones."""
+    if max_size is not None and max_size <= n_specials:
+        raise InputError(f"--max-size {max_size} leaves no room beside <unk> and <eos>; give at least {n_specials + 1}")
+    return None if max_size is None else max_size - n_specials
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
+    return int(connection.execute(query, list(parameters)).fetchall()[0][0])

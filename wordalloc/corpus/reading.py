@@ -1,0 +1,233 @@
+"""Reading text: files, globs and stdin, plain or compressed, as blocks of valid UTF-8 cut between words.
+
+Separators are exactly space, tab, line feed, vertical tab, form feed and carriage return. All of them are single
+bytes that occur in no longer UTF-8 sequence, so words can be cut on the bytes before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import glob
+import gzip
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from wordalloc.errors import InputError
+
+SEPARATORS = b" \t\n\v\f\r"
+BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
+BOM = b"\xef\xbb\xbf"
+STDIN = "-"
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that can be read again and again.
+
+    Attributes
+    ----------
+    path : Path
+        Where the bytes are; for standard input and pipes, a temporary copy.
+    name : str
+        What the user called it.
+    size : int
+        Bytes on disk.
+    """
+
+    path: Path
+    name: str
+    size: int
+
+    @property
+    def base_name(self) -> str:
+        """What an allocation file remembers: no folders."""
+        return "stdin" if self.name == STDIN else Path(self.name).name
+
+
+@contextlib.contextmanager
+def open_inputs(paths: Paths) -> Iterator[list[Input]]:
+    """Expand globs, check that everything can be read, and copy stdin and pipes to temporary files.
+
+    Parameters
+    ----------
+    paths : path-like or iterable of path-like
+        Names, glob patterns, or ``"-"`` for standard input.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, is a folder or cannot be read, or a pattern matches nothing.
+    """
+    names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not names:
+        raise InputError("no source is given; name a text file, or - for standard input")
+    with tempfile.TemporaryDirectory(prefix="wordalloc-stdin-") as folder:
+        expanded = [name for pattern in names for name in _expand(os.fspath(pattern))]
+        yield [_open(name, Path(folder) / str(number)) for number, name in enumerate(expanded)]
+
+
+def read_blocks(
+    file: Input, errors: str, *, block_bytes: int = BLOCK_BYTES, keep_separators: bool = False
+) -> Iterator[tuple[str, int]]:
+    """Yield ``(text, position)``: valid text that ends between two words, and the bytes of the file read so far.
+
+    A byte order mark at the start of the file is skipped. Memory O(block_bytes + longest word).
+
+    Parameters
+    ----------
+    file : Input
+        Plain text, or gzip, bzip2 or Zstandard, told by its first bytes.
+    errors : {"strict", "replace"}
+        Invalid UTF-8 and NUL bytes are an error that names the offset, or read as U+FFFD.
+    block_bytes : int
+        About how long a block is; it is longer only where a single word is.
+    keep_separators : bool
+        By default only space and line feed are left as separators, and the others are read as spaces.
+
+    Raises
+    ------
+    InputError
+        If the text is not UTF-8, holds a NUL byte, or its compression is damaged or cut short.
+    """
+
+    def decode(block: bytes, start: int) -> str:
+        return _decode(block if keep_separators else block.translate(_TO_SPACE), file, start, errors)
+
+    offset = 0  # of the first byte of `pending` in the decompressed stream
+    pending: list[bytes] = []
+    position = 0
+    for chunk, position in _chunks(file, block_bytes):
+        if offset == 0 and not pending and chunk.startswith(BOM):
+            chunk = chunk[len(BOM) :]
+            offset = len(BOM)
+        cut = 1 + max(chunk.rfind(separator) for separator in _SEPARATOR_BYTES)
+        if cut == 0:
+            pending.append(chunk)
+            continue
+        block = b"".join((*pending, chunk[:cut]))
+        pending = [chunk[cut:]]
+        yield decode(block, offset), position
+        offset += len(block)
+    if rest := b"".join(pending):
+        yield decode(rest, offset), position
+
+
+def first_bytes(file: Input, size: int = 1 << 16) -> bytes:
+    """Return the start of a file, decompressed: what its kind is told by."""
+    return next((chunk for chunk, _ in _chunks(file, size)), b"")
+
+
+_SEPARATOR_BYTES = [bytes([value]) for value in SEPARATORS]
+_TO_SPACE = bytes.maketrans(b"\t\v\f\r", b"    ")
+
+
+def _expand(name: str) -> list[str]:
+    if name == STDIN or not glob.has_magic(name) or os.path.lexists(name):
+        return [name]
+    matches = sorted(match for match in glob.glob(name, recursive=True) if not Path(match).is_dir())  # noqa: PTH207
+    if not matches:
+        raise InputError(f"{name}: no file matches this pattern")
+    return matches
+
+
+def _open(name: str, copy: Path) -> Input:
+    if name == STDIN:
+        if sys.stdin is None or sys.stdin.closed:
+            raise InputError("standard input is closed; name a file instead of -")
+        return _copied(sys.stdin.buffer, name, copy)
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise InputError(f"{name}: is a folder; name the files in it, for example '{path / '*.txt'}'")
+        with path.open("rb") as file:
+            if not path.is_file():  # a pipe can be read only once
+                return _copied(file, name, copy)
+            return Input(path, name, os.fstat(file.fileno()).st_size)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name}: cannot be read: {reason}") from error
+
+
+def _copied(stream: IO[bytes], name: str, copy: Path) -> Input:
+    with copy.open("wb") as written:
+        shutil.copyfileobj(stream, written, 1 << 20)
+    return Input(copy, name, copy.stat().st_size)
+
+
+def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield decompressed chunks and how many bytes of the file they took."""
+    try:
+        with file.path.open("rb") as raw:
+            magic = raw.read(4)
+            raw.seek(0)
+            if magic.startswith(b"\x28\xb5\x2f\xfd"):
+                yield from _zstandard_chunks(raw, size)
+                return
+            stream: IO[bytes] = raw
+            if magic.startswith(b"\x1f\x8b"):
+                stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+            elif magic.startswith(b"BZh"):
+                stream = bz2.BZ2File(raw)
+            while chunk := stream.read(size):
+                yield chunk, raw.tell()
+    except EOFError as error:
+        raise InputError(f"{file.name}: the compressed file is cut short; fetch it again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{file.name}: the compressed file is damaged: {error}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{file.name}: cannot be read: {reason}") from error
+
+
+def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
+    """Read frame after frame; the library's own stream reader takes a cut file for a whole one."""
+    import zstandard
+
+    # Small steps in, because a few bytes can unfold to a great many.
+    step = max(1, size >> 4)
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    open_frame = False
+    try:
+        while data := raw.read(step):
+            while data:
+                if frame.eof:
+                    frame = zstandard.ZstdDecompressor().decompressobj()
+                chunk = frame.decompress(data)
+                open_frame = not frame.eof
+                data = frame.unused_data if frame.eof else b""
+                if chunk:
+                    yield chunk, raw.tell()
+    except zstandard.ZstdError as error:
+        raise zlib.error(str(error)) from error
+    if open_frame:
+        raise EOFError
+
+
+def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
+    nul = block.find(b"\0")
+    if nul >= 0 and errors == "strict":
+        raise InputError(f"{file.name}: byte {offset + nul} is NUL, so this is binary data, not text; {_REMEDY}")
+    if nul >= 0:
+        block = block.replace(b"\0", "\ufffd".encode())
+    try:
+        return block.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        wrong = block[error.start : error.start + 1].hex()
+        raise InputError(
+            f"{file.name}: byte {offset + error.start} (0x{wrong}) is not UTF-8: {error.reason}; {_REMEDY}"
+        ) from error
+
+
+_REMEDY = "--errors replace reads U+FFFD there"

@@ -1,0 +1,194 @@
+"""Counts that are ready: TSV, a JSON object, Parquet, and the vocabularies of Hugging Face tokenizers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wordalloc.corpus.reading import BOM, Input, read_blocks
+from wordalloc.errors import FormatError, InputError
+from wordalloc.vocabulary import MAX_COUNT
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A tokenizer's vocabulary: the foreign id of every token, and the tokenizer's own JSON where it has one."""
+
+    ids: dict[str, int]
+    tokenizer: str | None = None
+
+
+def looks_like_tsv(start: bytes) -> bool:
+    """Tell whether all lines of the first bytes of a file are ``word<TAB>whole number``; the last may be cut."""
+    lines = start.removeprefix(BOM).split(b"\n")
+    whole = lines[:-1] if len(lines) > 1 else lines
+    return all(_is_tsv_line(line) for line in whole if line.strip()) and any(line.strip() for line in whole)
+
+
+def read_tsv(file: Input, errors: str) -> Counts:
+    """Read ``word<TAB>count`` lines; blank lines are skipped, the word is everything before the last tab.
+
+    Raises
+    ------
+    InputError
+        Naming the line: a missing tab, a count that is not a whole number from 0 to 2**62, a word seen before.
+    """
+    counts: Counts = {}
+    lines_of: dict[str, int] = {}
+    for number, line in enumerate(_lines(file, errors), 1):
+        if not line:
+            continue
+        word, tab, count = line.rpartition("\t")
+        where = f"{file.name}: line {number}"
+        if not tab or not word:
+            raise InputError(f"{where}: expected word<TAB>count, found {line[:80]!r}")
+        if word in counts:
+            raise InputError(f"{where}: {word!r} was counted on line {lines_of[word]} already; add the two into one")
+        counts[word] = _count(count.strip(), where)
+        lines_of[word] = number
+    return counts
+
+
+def read_json(file: Input, errors: str) -> Counts | Tokens | None:
+    """Read a JSON object: ``{word: count}``, or a tokenizer's vocabulary; None if the file is not an object.
+
+    An object whose values are exactly 0 … V-1 is a ``vocab.json``: token ids, not counts.
+    """
+    text = "".join(block for block, _ in read_blocks(file, errors))
+    try:
+        content = json.loads(text, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise FormatError(f"{file.name}: {error}") from error
+        return None
+    if not isinstance(content, dict):
+        return None
+    if isinstance(content.get("model"), dict) and "vocab" in content["model"]:
+        return Tokens(_tokenizer_ids(file, content), text)
+    if not content:
+        raise InputError(f"{file.name}: the JSON object is empty; expected {{word: count}}")
+    if len(content) > 1 and _is_numbering(list(content.values())):
+        return Tokens(dict(content))
+    return {word: _count(value, f"{file.name}: {word!r}") for word, value in content.items()}
+
+
+def read_parquet(file: Input) -> Counts:
+    """Read a Parquet file of two columns, text and whole numbers (``word`` and ``count`` among more)."""
+    import duckdb
+
+    try:
+        with duckdb.connect(":memory:") as connection:
+            table = connection.execute("SELECT * FROM read_parquet(?)", [str(file.path)])
+            columns = [(name, str(kind)) for name, kind, *_ in table.description or []]
+            word, count = _columns(file, columns)
+            rows = connection.execute(f"SELECT {word}, {count} FROM read_parquet(?)", [str(file.path)]).fetchall()
+    except duckdb.Error as error:
+        raise FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}") from error
+    counts: Counts = {}
+    for number, (token, value) in enumerate(rows):
+        if not token or token in counts:
+            problem = "appears twice" if token else "is no word"
+            raise InputError(f"{file.name}: row {number}: {token!r} {problem}")
+        counts[token] = _count(value, f"{file.name}: row {number}")
+    return counts
+
+
+def count_tokens(tokens: Tokens, counts: Mapping[str, int], name: str) -> tuple[list[str], list[int], list[int]]:
+    """Return tokens, counts and ids, from a ready-count file that names tokens or, all of them, ids."""
+    known = tokens.ids
+    strangers = [token for token in counts if token not in known]
+    if strangers:
+        by_id = {str(number): token for token, number in known.items()}
+        if any(token not in by_id for token in counts):
+            raise InputError(f"{name}: counts {strangers[0]!r}, which is not in the tokenizer's vocabulary")
+        counts = {by_id[number]: count for number, count in counts.items()}
+    return list(known), [counts.get(token, 0) for token in known], list(known.values())
+
+
+def count_with_tokenizer(tokens: Tokens, texts: list[Input], errors: str) -> dict[str, int]:
+    """Count the tokens of texts as the tokenizer itself cuts them, line by line (needs ``tokenizers``)."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise InputError(
+            "counting text by a tokenizer.json needs the package tokenizers: pip install 'wordalloc[huggingface]'"
+        ) from error
+    tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
+    counts = dict.fromkeys(tokens.ids, 0)
+    for text in texts:
+        for block in _line_blocks(text, errors):
+            for encoding in tokenizer.encode_batch(block, add_special_tokens=False):
+                for token in encoding.tokens:
+                    counts[token] += 1
+    return counts
+
+
+def _lines(file: Input, errors: str) -> Iterator[str]:
+    """Yield lines without their ends, tabs kept."""
+    for block in _line_blocks(file, errors, keep_separators=True):
+        yield from (line.removesuffix("\r") for line in block)
+
+
+def _line_blocks(file: Input, errors: str, *, keep_separators: bool = False) -> Iterator[list[str]]:
+    rest = ""
+    for block, _ in read_blocks(file, errors, keep_separators=keep_separators):
+        lines = (rest + block).split("\n")
+        rest = lines.pop()
+        yield lines
+    if rest:
+        yield [rest]
+
+
+def _is_tsv_line(line: bytes) -> bool:
+    word, tab, count = line.rpartition(b"\t")
+    return bool(tab and word) and count.strip().isdigit()
+
+
+def _count(value: Any, where: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:30])
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
+        raise InputError(f"{where}: the count must be a whole number from 0 to 2**62, not {str(value)[:40]!r}")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise InputError(f"the key {twice!r} appears twice in one JSON object")
+    return content
+
+
+def _is_numbering(values: list[Any]) -> bool:
+    return all(type(value) is int for value in values) and sorted(values) == list(range(len(values)))
+
+
+def _tokenizer_ids(file: Input, content: dict[str, Any]) -> dict[str, int]:
+    """Return the ids of a tokenizer.json: a mapping, or (unigram models) a list of pieces; and the added tokens."""
+    vocabulary = content["model"]["vocab"]
+    if isinstance(vocabulary, list):
+        vocabulary = {piece[0]: number for number, piece in enumerate(vocabulary) if isinstance(piece, list) and piece}
+    added = content.get("added_tokens") or []
+    ids = {**vocabulary, **{token["content"]: token["id"] for token in added if isinstance(token, dict)}}
+    if not ids or not all(type(number) is int and number >= 0 for number in ids.values()):
+        raise FormatError(f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id")
+    if len(set(ids.values())) < len(ids):
+        raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id")
+    return ids
+
+
+def _columns(file: Input, columns: list[tuple[str, str]]) -> tuple[str, str]:
+    texts = [name for name, kind in columns if kind in ("VARCHAR", "STRING", "str")]
+    numbers = [name for name, kind in columns if "INT" in kind.upper() or kind == "NUMBER"]
+    word = "word" if "word" in texts else texts[0] if len(texts) == 1 else None
+    count = "count" if "count" in numbers else numbers[0] if len(numbers) == 1 else None
+    if word is None or count is None:
+        found = ", ".join(f"{name} {kind}" for name, kind in columns)
+        raise InputError(f"{file.name}: expected a column of words and one of counts, found {found}")
+    return tuple('"' + name.replace('"', '""') + '"' for name in (word, count))  # type: ignore[return-value]

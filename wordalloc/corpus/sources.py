@@ -1,0 +1,169 @@
+"""SOURCE: whatever a user has — text, ready counts, a tokenizer, an allocation file — told apart by content."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from wordalloc.allocations import load
+from wordalloc.allocations.storage import is_allocation_file
+from wordalloc.corpus.counting import Progress, count_inputs, describe, limit_counts
+from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
+from wordalloc.corpus.ready_counts import (
+    Tokens,
+    count_tokens,
+    count_with_tokenizer,
+    looks_like_tsv,
+    read_json,
+    read_parquet,
+    read_tsv,
+)
+from wordalloc.errors import InputError
+from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
+
+
+def read_vocabulary(
+    sources: Paths,
+    *,
+    lowercase: bool = False,
+    unk: str = TextOptions.unk,
+    eos: bool = True,
+    errors: str = "strict",
+    max_size: int | None = None,
+    min_count: int = 1,
+    counts: str | os.PathLike[str] | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Vocabulary:
+    """Return the vocabulary of any source, told apart by its content.
+
+    Parameters
+    ----------
+    sources : path-like or iterable of path-like
+        One or more texts; or one file of ready counts (TSV ``word<TAB>count``, a JSON object, Parquet); or a
+        Hugging Face ``tokenizer.json`` or ``vocab.json`` together with `counts` or with texts; or one file
+        written by wordalloc.
+    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, progress
+        As in `wordalloc.count`. The first three concern text alone: ready counts and files keep what they hold.
+        From ready counts `unk` is added only where words are dropped.
+    counts : path-like, optional
+        Ready counts of a tokenizer's tokens, by token or by id.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, or sources of different kinds are mixed.
+    """
+    text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+    limits: dict[str, Any] = {"max_size": max_size, "min_count": min_count}
+    engine: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
+    with open_inputs(sources) as files:
+        kinds = [_kind(file) for file in files]
+        if set(kinds) == {"text"}:
+            if counts is not None:
+                raise InputError(f"--counts goes with a tokenizer.json or vocab.json, but {files[0].name} is text")
+            return count_inputs(files, text, **limits, **engine)
+        if kinds[0] == "json" and set(kinds[1:]) <= {"text"}:
+            vocabulary = _from_json(files, text, counts, engine)
+        elif len(files) > 1:
+            mixed = ", ".join(f"{file.name} ({kind})" for file, kind in zip(files, kinds, strict=True))
+            raise InputError(f"sources of different kinds cannot be joined: {mixed}; give one of them, or texts alone")
+        elif kinds[0] == "allocation":
+            content = load(files[0].path)
+            vocabulary = content if isinstance(content, Vocabulary) else content.vocabulary
+        else:
+            read = read_tsv(files[0], errors) if kinds[0] == "tsv" else read_parquet(files[0])
+            vocabulary = _from_counts(read, files)
+        return _limited(vocabulary, unk, **limits)
+
+
+def _kind(file: Input) -> str:
+    """Return allocation, parquet, json, tsv or text. A file of JSON that is no object is a text."""
+    if is_allocation_file(file.path):
+        return "allocation"
+    start = first_bytes(file)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.lstrip().startswith(b"{") and read_json(file, "replace") is not None:
+        return "json"
+    return "tsv" if looks_like_tsv(start) else "text"
+
+
+def _from_json(
+    files: list[Input], text: TextOptions, counts: str | os.PathLike[str] | None, engine: dict[str, Any]
+) -> Vocabulary:
+    """Ready counts, or a tokenizer's vocabulary with the counts that it needs."""
+    file, texts = files[0], files[1:]
+    content = read_json(file, text.errors)
+    if not isinstance(content, Tokens):
+        if texts or counts is not None or content is None:
+            raise InputError(f"{file.name}: holds counts already; give it alone")
+        return _from_counts(content, files)
+    if (counts is None) == (not texts):
+        raise InputError(
+            f"{file.name}: holds token ids, not counts; give --counts FILE or a text to count, and not both"
+        )
+    if counts is not None:
+        with open_inputs(counts) as given:
+            counted, used = _read_counts(given[0], text.errors), given
+    elif content.tokenizer is not None:
+        counted, used = count_with_tokenizer(content, texts, text.errors), texts
+    else:
+        counted, used = _known_words(content, texts, text, engine), texts
+    words, numbers, ids = count_tokens(content, counted, used[0].name)
+    by_words = counts is None and content.tokenizer is None
+    return Vocabulary.from_counts(
+        words, numbers, ids=ids, text=text if by_words else None, source=describe([file, *used], sum(numbers))
+    )
+
+
+def _read_counts(file: Input, errors: str) -> dict[str, int]:
+    """Read the file given as --counts: by token or by id."""
+    kind = _kind(file)
+    content = read_json(file, errors) if kind == "json" else None
+    if isinstance(content, Tokens) and content.tokenizer is None:
+        return content.ids  # whole numbers 0 … V-1 are counts here
+    if isinstance(content, dict):
+        return content
+    if kind == "tsv":
+        return read_tsv(file, errors)
+    if kind == "parquet":
+        return read_parquet(file)
+    raise InputError(f"{file.name}: --counts expects TSV token<TAB>count, a JSON object or Parquet, not {kind}")
+
+
+def _known_words(tokens: Tokens, texts: list[Input], text: TextOptions, engine: dict[str, Any]) -> dict[str, int]:
+    """Count a text's words; those that a vocab.json does not hold count as its unknown word."""
+    text = replace(text, eos=text.eos and EOS in tokens.ids)
+    vocabulary = count_inputs(texts, text, **engine)
+    counts = dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
+    unknown = [word for word in counts if word not in tokens.ids]
+    missing = sum(counts.pop(word) for word in unknown)
+    if missing and text.unk not in tokens.ids:
+        raise InputError(f"{missing:,} tokens such as {unknown[0]!r} are not in the vocabulary; name its --unk word")
+    if missing:
+        counts[text.unk] = counts.get(text.unk, 0) + missing
+    return counts
+
+
+def _from_counts(counts: dict[str, int], files: list[Input]) -> Vocabulary:
+    if not counts:
+        raise InputError(f"{files[0].name}: holds no counts")
+    return Vocabulary.from_counts(list(counts), list(counts.values()), source=describe(files, sum(counts.values())))
+
+
+def _limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: int) -> Vocabulary:
+    """Apply --max-size and --min-count to counts that were ready."""
+    if vocabulary.text is not None:
+        unk = vocabulary.text.unk
+    words, counts = limit_counts(list(vocabulary.words), vocabulary.counts.tolist(), unk, max_size, min_count)
+    if len(words) == vocabulary.size and words == list(vocabulary.words):
+        return vocabulary
+    if not words:
+        raise InputError(f"no word is counted at least {min_count} times; lower --min-count")
+    if vocabulary.ids is not None:
+        raise InputError("a tokenizer's vocabulary cannot be cut: its ids are fixed; leave out --max-size, --min-count")
+    limits = {"max_size": max_size, "min_count": min_count}
+    return Vocabulary.from_counts(words, counts, text=vocabulary.text, source=vocabulary.source, parameters=limits)

@@ -1,0 +1,109 @@
+"""The demo: the main job, once, on text that every Python installation carries.
+
+Counts the embedded corpus, divides it into Zipf buckets, finds the adaptive-softmax cutoffs, and trains the same
+small language model with a full and with an adaptive softmax. Everything it makes lies in one folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+from wordalloc.algorithms.zipf_buckets import zipf_buckets
+from wordalloc.allocations import Cutoffs, save
+from wordalloc.corpus import count, write_demo_corpus
+from wordalloc.errors import OutputError
+from wordalloc.training import TrainConfig, TrainProgress, TrainResult, train
+from wordalloc.vocabulary import Vocabulary
+
+# Chosen so that the demo takes a minute or two on two cores: a vocabulary that a full softmax can still train
+# with, and as many tokens as the corpus has.
+MAX_SIZE = 12_000
+CONFIG = TrainConfig(width=128, batch=20, epochs=1)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+        The words of the embedded corpus, at most 12,000.
+    buckets, cutoffs : Cutoffs
+        Ten bands of equal mass; the adaptive-softmax optimum for the demo's width and batch.
+    full, adaptive : TrainResult
+        The same model with either output layer.
+    folder : Path
+        Where the text, the files and the run directories lie.
+    """
+
+    vocabulary: Vocabulary
+    buckets: Cutoffs
+    cutoffs: Cutoffs
+    full: TrainResult
+    adaptive: TrainResult
+    folder: Path
+
+
+def run_demo(
+    folder: str | os.PathLike[str] = "wordalloc-demo",
+    *,
+    stage: Callable[[str], None] = lambda title: None,
+    progress: Callable[[TrainProgress], None] | None = None,
+) -> Demo:
+    """Do the main job on the embedded corpus, in under three minutes on two cores.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where everything is written. A demo that was broken off goes on where it stopped.
+    stage : callable
+        Told the title of each stage as it begins.
+    progress : callable, optional
+        Told how each training proceeds.
+
+    Returns
+    -------
+    Demo
+        The files' contents and both training results.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
+
+    stage("reading the documentation of this Python installation")
+    text, valid = write_demo_corpus(folder)
+    vocabulary = count(text, max_size=MAX_SIZE)
+    save(vocabulary, folder / "train.vocabulary.safetensors")
+
+    stage("computing buckets and cutoffs")
+    buckets = zipf_buckets(vocabulary, 10)
+    buckets.save(folder / "train.buckets.safetensors")
+    cutoffs = adaptive_cutoffs(vocabulary, dim=CONFIG.width, batch=CONFIG.batch * CONFIG.bptt)
+    cutoffs.save(folder / "train.cutoffs.safetensors")
+
+    def run(name: str, allocation: Vocabulary | Cutoffs) -> TrainResult:
+        stage(f"training with the {name} softmax")
+        return train(
+            [text],
+            valid=[valid],
+            allocation=allocation,
+            run=folder / f"run-{name}",
+            config=CONFIG,
+            resume=(folder / f"run-{name}").exists(),
+            progress=progress,
+        )
+
+    full, adaptive = run("full", vocabulary), run("adaptive", cutoffs)
+    return Demo(vocabulary, buckets, cutoffs, full, adaptive, folder)
