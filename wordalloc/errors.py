@@ -10,6 +10,10 @@ class WordallocError(Exception):
 
     exit_status = 2
 
+    def __str__(self) -> str:
+        """Return the message on one line, also where a file name or a library's message it quotes has several."""
+        return " ".join(super().__str__().splitlines())
+
 
 class InputError(WordallocError, ValueError):
     """An argument, a text or a file that cannot be used as it was given."""

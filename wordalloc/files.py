@@ -26,6 +26,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : path-like
         The final name. Its folder must exist; if the name is taken it must be by a regular file.
+        A symbolic link stays one: the file it points to is the one that is written.
 
     Raises
     ------
@@ -41,18 +42,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     [file.read_text() for file in Path(folder).iterdir()]
     ['whole']
     """
-    target = Path(path)
-    with _output_errors(target):
+    target = Path(os.path.realpath(path))
+    with _output_errors(Path(path)):
         # The rename would replace a device or a pipe by a plain file, so only plain files are accepted.
         if target.exists() and not target.is_file():
-            raise OutputError(f"cannot write {target}: it is not a regular file; choose another name with -o")
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:64]}.", suffix=".tmp", dir=target.parent)
+            raise OutputError(f"cannot write {path}: it is not a regular file; choose another name with -o")
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".tmp", dir=target.parent)
     temporary = Path(name)
     try:
-        with _output_errors(target):
+        with _output_errors(Path(path)):
             os.close(descriptor)
-            temporary.chmod(0o666 & ~_umask())
             yield temporary
+            temporary.chmod(0o666 & ~_umask())  # late, because some writers make the file anew
             _sync(temporary)
             temporary.replace(target)
             _sync(target.parent)
@@ -61,7 +62,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all (see `atomic_path`)."""
+    """Write `text` as UTF-8 to `path`, whole or not at all (see `atomic_path`).
+
+    Parameters
+    ----------
+    path : path-like
+        The file to make or to replace.
+    text : str
+        What it shall hold.
+
+    Raises
+    ------
+    OutputError
+        If the target cannot be written; it is then left as it was.
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
@@ -71,6 +85,11 @@ def cache_directory(name: str) -> Path:
 
     Where that cannot be written (a read-only home), a private temporary folder that lives as long as the
     process serves instead, so that nothing that merely saves time can stop the work.
+
+    Parameters
+    ----------
+    name : str
+        The folder's name below the root.
     """
     root = os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False)
     folder = Path(root) / name
@@ -80,7 +99,7 @@ def cache_directory(name: str) -> Path:
             return folder
     except OSError:
         fallback = _private_cache() / name
-        fallback.mkdir(exist_ok=True)
+        fallback.mkdir(parents=True, exist_ok=True)
         return fallback
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -31,6 +34,16 @@ class TextOptions:
         Whether every line ends in the token ``<eos>``.
     errors : {"strict", "replace"}
         What happens to bytes that are not text: an error, or U+FFFD in their place.
+
+    Raises
+    ------
+    InputError
+        If an option has another type, or a value that no text can be read with.
+
+    Examples
+    --------
+    >>> TextOptions(lowercase=True).to_json()
+    {'lowercase': True, 'unk': '<unk>', 'eos': True, 'errors': 'strict'}
     """
 
     lowercase: bool = False
@@ -39,6 +52,10 @@ class TextOptions:
     errors: str = "strict"
 
     def __post_init__(self) -> None:
+        for name, kind in {"lowercase": bool, "unk": str, "eos": bool, "errors": str}.items():
+            if not isinstance(getattr(self, name), kind):
+                raise InputError(f"{name} must be a {kind.__name__}, not {getattr(self, name)!r}")
+        _encode([self.unk])
         if not self.unk or any(separator in self.unk for separator in " \t\n\v\f\r"):
             raise InputError(f"the unknown word must be one word without white space, not {self.unk!r}")
         if self.unk == EOS:
@@ -51,7 +68,16 @@ class TextOptions:
         return asdict(self)
 
 
-class Vocabulary:
+class Frozen:
+    """An object whose attributes are set once, so that what its constructor checked stays true."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"{name!r} of a {type(self).__name__} is read-only; make a new one")
+        super().__setattr__(name, value)
+
+
+class Vocabulary(Frozen):
     """Words and counts, sorted by count (descending), then by the word's UTF-8 bytes. Rank 0 comes first.
 
     Make one with `Vocabulary.from_counts`, which sorts; the constructor takes what is sorted already and
@@ -100,8 +126,8 @@ class Vocabulary:
         self.counts: npt.NDArray[np.int64] = _as_counts(counts, len(self.words))
         self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, len(self.words))
         self.text = text
-        self.source: dict[str, Any] = dict(source or {})
-        self.parameters: dict[str, Any] = dict(parameters or {})
+        self.source = plain_json(source or {}, "source")
+        self.parameters = plain_json(parameters or {}, "parameters")
         self._check_words()
         self._check_order()
 
@@ -118,7 +144,23 @@ class Vocabulary:
     ) -> Vocabulary:
         """Sort `words` by `counts` (descending), ties by UTF-8 bytes, and return the vocabulary.
 
-        The parameters are those of the class, in any order. Time O(V log V).
+        Time O(V log V).
+
+        Parameters
+        ----------
+        words : iterable of str, length V
+            Distinct, not empty, encodable as UTF-8, in any order.
+        counts : array_like of int, shape (V,)
+            Occurrences of each word, 0 to 2**62.
+        ids : array_like of int, shape (V,), optional
+            The foreign token id of each word.
+        text, source, parameters : optional
+            As for the class.
+
+        Raises
+        ------
+        InputError
+            If words and counts do not make a vocabulary; the message says which word and which rule.
 
         Examples
         --------
@@ -128,12 +170,7 @@ class Vocabulary:
         listed = list(words)
         array = _as_counts(counts, len(listed))
         foreign = None if ids is None else _as_ids(ids, len(listed))
-        # Code points sort as UTF-8 bytes do, and a stable sort by count keeps that order among ties.
-        try:
-            by_word = np.array(sorted(range(len(listed)), key=listed.__getitem__), dtype=np.int64)
-        except TypeError:
-            by_word = np.arange(len(listed))  # words that are not strings are refused by the constructor
-        order = by_word[np.argsort(-array[by_word], kind="stable")]
+        order = _rank_order(listed, array)
         return cls(
             [listed[i] for i in order.tolist()],
             array[order],
@@ -177,16 +214,31 @@ class Vocabulary:
         return self.ranks.get(EOS) if self.text is None or self.text.eos else None
 
     def index(self, words: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Return the rank of each word, shape (len(words),); -1 where a word is not in the vocabulary."""
+        """Return the rank of each word.
+
+        Parameters
+        ----------
+        words : iterable of str, length n
+
+        Returns
+        -------
+        ndarray of int64, shape (n,)
+            -1 where a word is not in the vocabulary.
+
+        Examples
+        --------
+        >>> Vocabulary.from_counts(["be", "to"], [2, 1]).index(["to", "not", "to"]).tolist()
+        [1, -1, 1]
+        """
         ranks = self.ranks
         return np.array([ranks.get(word, -1) for word in words], dtype=np.int64)
 
     @cached_property
     def encoded(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """All words as UTF-8 bytes, end to end, and the V + 1 offsets where each begins."""
-        pieces = [word.encode("utf-8") for word in self.words]
+        pieces = _encode(self.words)
         offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
-        np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+        np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)), out=offsets[1:])
         return _frozen(np.frombuffer(b"".join(pieces), dtype=np.uint8)), _frozen(offsets)
 
     @cached_property
@@ -194,34 +246,88 @@ class Vocabulary:
         """SHA-256 of words, counts and foreign ids: equal exactly where all of these are."""
         digest = hashlib.sha256()
         for array in (*self.encoded, self.counts, self.ids):
-            digest.update(b"absent" if array is None else array.tobytes())
+            # The length keeps the end of one part from passing for the beginning of the next.
+            digest.update(b"absent;" if array is None else b"%d;" % array.size + array.tobytes())
         return digest.hexdigest()
 
     def _check_words(self) -> None:
         if not self.words:
             raise InputError("a vocabulary needs at least one word")
-        for rank, word in enumerate(self.words):
-            if not isinstance(word, str) or not word:
-                raise InputError(f"the word at rank {rank} must be a non-empty string, not {word!r}")
-        try:
-            self.encoded  # noqa: B018  (kept: the bytes are needed anyway)
-        except UnicodeEncodeError as error:
-            raise InputError(f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}") from error
-        if len(self.ranks) < len(self.words):
+        lengths = np.diff(self.encoded[1])
+        if not lengths.all():
+            raise InputError(f"the word at rank {int(np.argmin(lengths))} is empty; leave it out")
+        if len(set(self.words)) < len(self.words):
             duplicate = next(word for rank, word in enumerate(self.words) if self.ranks[word] != rank)
             raise InputError(f"the word {duplicate!r} appears twice; add its counts into one entry")
 
     def _check_order(self) -> None:
-        falls = np.diff(self.counts)
-        if (falls > 0).any():
-            rank = int(np.argmax(falls > 0)) + 1
+        falls = -np.diff(self.counts)
+        if (falls < 0).any():
+            rank = int(np.argmax(falls < 0)) + 1
             raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
-        for rank in np.flatnonzero(falls == 0).tolist():
-            if self.words[rank] > self.words[rank + 1]:
-                raise InputError(
-                    f"words of equal count must be sorted by their bytes, but {self.words[rank]!r} stands "
-                    f"before {self.words[rank + 1]!r} at rank {rank}"
-                )
+        tied = falls == 0
+        before, after = itertools.compress(self.words, tied), itertools.compress(self.words[1:], tied)
+        wrong = list(map(operator.gt, before, after))
+        if any(wrong):
+            rank = int(np.flatnonzero(tied)[wrong.index(True)])
+            raise InputError(
+                f"words of equal count must be sorted by their bytes, but {self.words[rank]!r} stands "
+                f"before {self.words[rank + 1]!r} at rank {rank}"
+            )
+
+
+def plain_json(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a private copy of `values` as a file will give it back, or say what a file cannot hold.
+
+    Parameters
+    ----------
+    values : mapping
+        Strings, finite numbers, booleans, None, and lists and mappings of these.
+    name : str
+        What the values are, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        If a value is none of these.
+
+    Examples
+    --------
+    >>> plain_json({"limits": (1, 2)}, "parameters")
+    {'limits': [1, 2]}
+    """
+    try:
+        text = json.dumps(dict(values), ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{name} must be plain finite JSON values: {error}") from error
+
+
+def _encode(words: Sequence[str]) -> list[bytes]:
+    try:
+        return list(map(str.encode, words))
+    except TypeError as error:
+        wrong = next(word for word in words if not isinstance(word, str))
+        raise InputError(f"a word must be a string, not {wrong!r}") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}") from error
+
+
+def _rank_order(words: Sequence[str], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the places of the words in rank order: a sort by count, then one by word among equal counts."""
+    order = np.argsort(-counts, kind="stable")
+    ends = np.flatnonzero(np.diff(counts[order], append=-1)) + 1
+    places = order.tolist()
+    try:
+        for start, end in itertools.pairwise([0, *ends.tolist()]):
+            if end - start > 1:
+                # Code points sort as UTF-8 bytes do.
+                places[start:end] = sorted(places[start:end], key=words.__getitem__)
+    except TypeError:
+        _encode(words)  # says which word is not a string
+        raise
+    return np.array(places, dtype=np.int64)
 
 
 def _as_counts(counts: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
@@ -234,23 +340,50 @@ def _as_counts(counts: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
 
 def _as_ids(ids: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
     array = _as_int64(ids, size, "ids")
-    if array.size and (array.min() < 0 or np.unique(array).size < array.size):
-        raise InputError("token ids must be distinct and not negative")
+    if array.size and array.min() < 0:
+        raise InputError(f"token ids must not be negative, but entry {int(np.argmin(array))} is {int(array.min())}")
+    ordered = np.sort(array)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        raise InputError(f"token ids must be distinct, but {int(repeated[0])} appears twice")
     return array
 
 
 def _as_int64(values: npt.ArrayLike, size: int, name: str) -> npt.NDArray[np.int64]:
-    """Return a read-only int64 copy, refusing what int64 cannot hold exactly."""
+    array = whole_numbers(values, name)
+    if array.shape != (size,):
+        raise InputError(f"{name} must have one entry a word: expected shape ({size},), got {array.shape}")
+    return array
+
+
+def whole_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
+    """Return a read-only int64 copy of `values`, refusing what int64 cannot hold exactly.
+
+    Parameters
+    ----------
+    values : array_like of int
+        Of any shape. Booleans and floats are refused, also where they are whole.
+    name : str
+        What the values are, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        If an entry is not a whole number, or does not fit int64.
+
+    Examples
+    --------
+    >>> whole_numbers([3, 1], "counts").dtype
+    dtype('int64')
+    """
     try:
         array = np.asarray(values)
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{name} must be a flat list of whole numbers") from error
-    if array.shape != (size,):
-        raise InputError(f"{name} must have one entry a word: expected shape ({size},), got {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{name} must be a list of whole numbers, all rows of one length") from error
+    if array.size and array.dtype.kind not in "iu":
         raise InputError(f"{name} must be whole numbers that fit int64, not {array.dtype}")
-    if array.dtype == np.uint64 and array.size and array.max() > MAX_COUNT:
-        raise InputError(f"{name} must not exceed 2**62, but the largest is {int(array.max())}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must fit int64, but the largest is {int(array.max())}")
     return _frozen(array.astype(np.int64))
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from typing import Any
+
+import numba
 
 from wordalloc.files import cache_directory
 
-# numba reads the variable when it is first imported; where somebody was faster, its configuration is set.
 _CACHE = str(cache_directory("numba"))
-os.environ.setdefault("NUMBA_CACHE_DIR", _CACHE)
+_config: Any = numba.config
 
-import numba  # noqa: E402
 
-if not numba.config.CACHE_DIR:
-    numba.config.CACHE_DIR = _CACHE
+def njit(function: Callable[..., Any]) -> Any:
+    """Compile `function` when it is first called, without the interpreter lock, and keep the result on disk.
 
-njit = numba.njit
+    numba looks a function's cache up when it is decorated, so its setting is lent for that moment only: what
+    else runs in this process keeps its own. A compiled function may call only others of its own file, because
+    numba sees no change of another file and would run what it cached before.
+    """
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = _CACHE
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    finally:
+        _config.CACHE_DIR = before

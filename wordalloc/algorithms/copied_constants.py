@@ -1,20 +1,80 @@
-"""The cutoffs people copy from each other's scripts, scaled to another vocabulary: what the optimum is held against."""
+"""The cutoffs people copy from each other's scripts, scaled to another vocabulary: what an optimum is held against."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
+from wordalloc.algorithms.adaptive_cutoffs import Constraints, layer_cost
+from wordalloc.algorithms.cost_model import CostModel, LayerShape
 from wordalloc.allocations import Cutoffs
+from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
 WIKITEXT_103 = 267_735  # the vocabulary that both were made for
 CONSTANTS = ((20_000, 60_000), (20_000, 40_000, 200_000))
 
 
+@dataclass(frozen=True)
+class Alternative:
+    """Copied cutoffs, judged as the optimum beside them was.
+
+    Attributes
+    ----------
+    name : str
+        The cutoffs as they are known, for WikiText-103.
+    cutoffs : Cutoffs
+        In proportion to this vocabulary.
+    cost : float
+        Expected seconds of a training step, by the optimum's cost model and layer.
+    feasible : bool
+        Whether they meet the optimum's constraints; only then can they not be cheaper than it.
+    """
+
+    name: str
+    cutoffs: Cutoffs
+    cost: float
+    feasible: bool
+
+
+def alternatives(optimum: Cutoffs) -> list[Alternative]:
+    """Return the copied constants with their costs, to print beside what `adaptive_cutoffs` found.
+
+    Parameters
+    ----------
+    optimum : Cutoffs
+        A result of `adaptive_cutoffs`: its parameters name the profile, the layer and the constraints.
+
+    Raises
+    ------
+    InputError
+        If the cutoffs come from elsewhere.
+
+    Examples
+    --------
+    >>> from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+    >>> vocabulary = Vocabulary.from_counts([f"w{i:03}" for i in range(1000)], [10**6 // (i + 1) for i in range(1000)])
+    >>> for other in alternatives(adaptive_cutoffs(vocabulary, min_head_mass=0.5, min_tail_share=0.4)):
+    ...     print(other.name, other.cutoffs.cutoffs.tolist(), other.feasible)
+    20000,60000 [75, 224] True
+    20000,40000,200000 [75, 149, 747] False
+    """
+    known = optimum.parameters
+    if known.get("algorithm") != "adaptive_cutoffs":
+        raise InputError("only cutoffs made by adaptive_cutoffs say by which cost others can be compared with them")
+    model = CostModel.from_json(known["profile"])
+    shape = LayerShape(known["dim"], known["batch"], known["div_value"])
+    constraints = Constraints(known["min_head_mass"], known["min_head"], known["min_tail_share"])
+    return [
+        Alternative(name, cutoffs, layer_cost(cutoffs, model, shape), constraints.met_by(cutoffs))
+        for name, cutoffs in copied_constants(optimum.vocabulary).items()
+    ]
+
+
 def copied_constants(vocabulary: Vocabulary) -> dict[str, Cutoffs]:
     """Return the copied cutoffs in proportion to V, by the name they are known under.
 
-    Rounded to whole ranks; one that no longer increases strictly is left out.
+    Rounded to whole ranks; those that no longer increase strictly are left out.
 
     Examples
     --------

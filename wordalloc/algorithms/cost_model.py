@@ -5,19 +5,19 @@ of a (B × d) by a (d × k) matrix takes
 
 .. math:: g(k, B) = \max(c + \lambda k_0 B_0,\; c + \lambda k B)
 
-seconds: below k₀B₀ the device is not saturated and the time stays flat. λ grows with d, so it is written here as
-``multiply_add`` · d. A layer with bounds 0 < c₁ < … < c_J < V, batch B and width d costs
+seconds: below k₀B₀ outputs the device is not saturated and the time stays flat. λ is the time of one output: d
+multiply-adds, and where a softmax follows its passes over that logit, which cost the same however small d is and
+are most of the time of a narrow cluster. A layer with cutoffs c₁ < … < c_J of V words, batch B and width d costs
 
-* the head: a product of B × d by d × (c₁ + J), for every token;
+* the head: a product of B × d by d × (c₁ + J), with softmax, for every token;
 * tail cluster i, of width dᵢ = max(1, ⌊d / div_valueⁱ⌋), size k and mass m (share of the tokens):
-  the projection of its B·m expected tokens, B·m × d by d × dᵢ, and their output, B·m × dᵢ by dᵢ × k;
-* for every weight of these matrices, ``weight`` seconds a step for its gradient and its optimiser's state, which
+  the projection of its B·m expected tokens, B·m × d by d × dᵢ, and their output, B·m × dᵢ by dᵢ × k, with softmax;
+* for every weight of these matrices, `weight` seconds a step for its gradient and its optimiser's state, which
   must pass through memory whether or not a token fell into the cluster.
 
 So the cost of a tail cluster is f(m·k) + g(m) + h(k) with f, g, h convex and non-decreasing. Such a cost obeys the
-quadrangle inequality w(a, c) + w(b, d) ≤ w(a, d) + w(b, c) for a ≤ b ≤ c ≤ d: mass and size are additive over
-adjacent bands, so m·k obeys it and grows with the band; a convex, non-decreasing function of such a quantity obeys
-it; and so do sums. `wordalloc.algorithms.adaptive_cutoffs` rests on that.
+quadrangle inequality (the proof is in `wordalloc.algorithms.monge`), on which the exact optimum in
+`wordalloc.algorithms.adaptive_cutoffs` rests. Everything that predicts a time takes it from this file.
 """
 
 from __future__ import annotations
@@ -30,21 +30,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wordalloc.algorithms._arguments import real_number, shown, whole_number
+from wordalloc.algorithms.monge import band_cost
 from wordalloc.errors import InputError
+
+MAX_NUMBER = 1e100  # of a profile: beyond any device, and no sum or product of it overflows
+MAX_WIDTH = 2**31 - 1  # of dim and batch: what a tensor's axis is in practice
 
 
 @dataclass(frozen=True)
 class CostModel:
     """What a device takes for matrix products: the profile of section 4 of Grave et al. (2017).
 
+    All times are those of the forward and the backward pass together.
+
     Attributes
     ----------
     overhead : float
-        c, seconds: what every product takes at least, forward and backward.
+        c, seconds: what every product takes at least.
     multiply_add : float
-        λ / d, seconds for one multiply-add, forward and backward with the softmax.
+        Seconds for one multiply-add of a product.
+    softmax : float
+        Seconds for the softmax's passes over one logit.
     saturation : float
-        k₀B₀: below this number of outputs (rows times columns) a product takes no less time.
+        k₀B₀: with fewer outputs (rows times columns) than this a product takes no less time.
     weight : float
         Seconds a step for one weight: its gradient and its optimiser's state.
     name : str
@@ -53,27 +62,30 @@ class CostModel:
     Raises
     ------
     InputError
-        If a number is negative or not finite, or `multiply_add` is zero.
+        If a number is not from 0 to 1e100, or `multiply_add` is zero.
 
     Notes
     -----
-    The default describes two cores of a server CPU in single precision: one product of 4096 × 512 × 30,000 and
-    its backward pass, AdamW's pass over the weights, and small products, each timed and rounded to one digit.
-    The optimum depends on the ratios alone and changes little with them.
+    The default describes two cores of a server CPU in single precision. `multiply_add` is from products of
+    2048 × 512 by 512 × 512 with their backward pass, `weight` from batches of 16 tokens against 100,000 words with
+    AdamW's step, `overhead` and `saturation` from products of a few hundred outputs; `softmax` lies between what a
+    logit takes inside the cache (0.6 ns) and in freshly mapped memory (7 ns). Each is rounded to one digit: the
+    optimum depends on their ratios alone and changes little with them.
 
     Examples
     --------
-    >>> model = CostModel(overhead=1.0, multiply_add=0.5, saturation=10.0, weight=0.0, name="by hand")
-    >>> model.product(k=4, batch=2, width=3)  # 4 · 2 < 10: not saturated, 1 + 0.5 · 3 · 10
+    >>> model = CostModel(overhead=1, multiply_add=0.5, softmax=2, saturation=10, weight=0, name="by hand")
+    >>> float(model.product(rows=2, width=3, columns=4))  # 8 outputs are fewer than 10: 1 + 0.5 · 3 · 10
     16.0
-    >>> model.product(k=4, batch=5, width=3)  # 1 + 0.5 · 3 · 20
-    31.0
+    >>> float(model.product(rows=5, width=3, columns=4, softmax=True))  # 1 + (0.5 · 3 + 2) · 20
+    71.0
     """
 
     overhead: float = 5e-5
     multiply_add: float = 4e-11
+    softmax: float = 2e-9
     saturation: float = 2e3
-    weight: float = 4e-9
+    weight: float = 3e-9
     name: str = "two CPU cores, float32"
 
     def __post_init__(self) -> None:
@@ -81,40 +93,43 @@ class CostModel:
             value = getattr(self, field.name)
             if field.name == "name":
                 if not isinstance(value, str):
-                    raise InputError(f"the profile's name must be a text, not {value!r}")
-            elif isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"the profile's {field.name} must be a number, not {value!r}")
-            elif not (math.isfinite(value) and value >= 0):
-                raise InputError(f"the profile's {field.name} must be finite and not negative, not {value!r}")
+                    raise InputError(f"the profile's name must be a text, not {shown(value)}")
+            else:
+                object.__setattr__(self, field.name, real_number(f"the profile's {field.name}", value, 0, MAX_NUMBER))
         if self.multiply_add == 0:
-            raise InputError("the profile's multiply_add must be positive: a product of no cost has no optimum")
+            raise InputError("the profile's multiply_add must be positive: products that take no time have no optimum")
 
     @classmethod
     def from_json(cls, content: Any) -> CostModel:
-        """Make a profile from a JSON object; keys that are left out take the default's values.
+        """Make a profile from a JSON object that holds every number; `name` may be left out.
 
         Raises
         ------
         InputError
-            If it is not an object, names an unknown key, or holds an impossible number.
+            If it is not an object, lacks a number, names an unknown key, or holds an impossible number.
         """
         known = [field.name for field in fields(cls)]
         if not isinstance(content, Mapping):
             raise InputError(f"a profile is a JSON object with the keys {', '.join(known)}")
-        unknown = sorted(set(content) - set(known))
-        if unknown:
-            raise InputError(f"unknown key {unknown[0]!r} in the profile; it may have {', '.join(known)}")
-        if "multiply_add" not in content:
-            raise InputError("the profile lacks 'multiply_add', seconds for one multiply-add")
-        return cls(**content)
+        for key in content:
+            if key not in known:
+                raise InputError(f"unknown key {shown(key)} in the profile; its keys are {', '.join(known)}")
+        for key in known:
+            if key != "name" and key not in content:
+                raise InputError(f"the profile lacks {key!r}; its keys are {', '.join(known)}")
+        return cls(**{"name": "", **content})
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as a JSON object."""
         return asdict(self)
 
-    def product(self, k: float, batch: float, width: float) -> float:
-        """Return the seconds of a (batch × width) · (width × k) product, without its weights' share."""
-        return self.overhead + self.multiply_add * width * max(self.saturation, k * batch)
+    def output_time(self, width: float, softmax: bool) -> float:
+        """Return λ, the seconds of one output of a product over `width` terms, with or without a softmax after it."""
+        return self.multiply_add * width + self.softmax * softmax
+
+    def product(self, rows: Any, width: float, columns: Any, softmax: bool = False) -> Any:
+        """Return g: the seconds of a (rows × width) · (width × columns) product, without its weights' share."""
+        return self.overhead + self.output_time(width, softmax) * np.maximum(self.saturation, rows * columns)
 
 
 @dataclass(frozen=True)
@@ -129,6 +144,16 @@ class LayerShape:
         B, tokens in a step.
     div_value : float
         Tail cluster i has width max(1, ⌊d / div_valueⁱ⌋).
+
+    Raises
+    ------
+    InputError
+        If `dim` or `batch` is not from 1 to 2³¹ - 1, or `div_value` is not a number of at least 1.
+
+    Examples
+    --------
+    >>> [LayerShape(dim=512, div_value=4).width(cluster) for cluster in range(7)]
+    [512, 128, 32, 8, 2, 1, 1]
     """
 
     dim: int = 512
@@ -137,66 +162,53 @@ class LayerShape:
 
     def __post_init__(self) -> None:
         for name in ("dim", "batch"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise InputError(f"{name} must be a positive whole number, not {value!r}")
-        if not (isinstance(self.div_value, int | float) and math.isfinite(self.div_value) and self.div_value >= 1):
-            raise InputError(f"div_value must be a number of at least 1, not {self.div_value!r}")
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1, MAX_WIDTH))
+        object.__setattr__(self, "div_value", real_number("div_value", self.div_value, 1))
 
     def width(self, cluster: int) -> int:
         """Return the width of tail cluster `cluster`, counted from 1; the head, 0, has width d."""
+        if cluster * math.log(self.div_value) > math.log(self.dim) + 1:  # below 1; the power might overflow
+            return 1
         return max(1, int(self.dim // self.div_value**cluster))
 
 
-def head_cost(model: CostModel, shape: LayerShape, size: npt.ArrayLike, n_clusters: int) -> npt.NDArray[np.float64]:
-    """Return the seconds of the head: `size` words and one entry for each of the tail clusters."""
+def head_cost(model: CostModel, shape: LayerShape, size: npt.ArrayLike, n_clusters: int) -> Any:
+    """Return the seconds of the head: `size` words (a number or an array) and one entry for each tail cluster."""
     columns = np.asarray(size, dtype=np.float64) + n_clusters
-    product = model.overhead + model.multiply_add * shape.dim * np.maximum(model.saturation, shape.batch * columns)
-    return product + model.weight * shape.dim * columns
+    return model.product(shape.batch, shape.dim, columns, softmax=True) + model.weight * shape.dim * columns
 
 
 def tail_coefficients(model: CostModel, shape: LayerShape, cluster: int) -> npt.NDArray[np.float64]:
-    """Return (constant, f₀, f₁, g₀, g₁, h₁) of tail cluster `cluster`, counted from 1.
+    """Return the numbers with which `wordalloc.algorithms.monge.band_cost` is tail cluster `cluster`'s seconds.
 
-    Its cost at mass m and size k is constant + max(f₀, f₁·m·k) + max(g₀, g₁·m) + h₁·k: this is the one place
-    where the model becomes the f, g and h of the module's text.
+    The cluster is counted from 1; mass is its share of the tokens. f is the product over its words, g the
+    projection (both with their saturation), h the weights of its words; the constant holds what every step pays.
     """
     width = shape.width(cluster)
-    rate = model.multiply_add
-    return np.array(
-        [
-            2 * model.overhead + model.weight * shape.dim * width,
-            rate * width * model.saturation,
-            rate * width * shape.batch,
-            rate * shape.dim * model.saturation,
-            rate * shape.dim * shape.batch * width,
-            model.weight * width,
-        ]
-    )
-
-
-def tail_cost(coefficients: npt.NDArray[np.float64], mass: npt.ArrayLike, size: npt.ArrayLike) -> Any:
-    """Return the seconds of a tail cluster of the given mass and size."""
-    constant, f0, f1, g0, g1, h1 = coefficients
-    mass, size = np.asarray(mass, dtype=np.float64), np.asarray(size, dtype=np.float64)
-    return constant + np.maximum(f0, f1 * (mass * size)) + np.maximum(g0, g1 * mass) + h1 * size
+    output, projection = model.output_time(width, True), model.output_time(shape.dim, False)
+    constant = 2 * model.overhead + model.weight * shape.dim * width
+    f = output * model.saturation, output * shape.batch
+    g = projection * model.saturation, projection * shape.batch * width
+    return np.array([constant, *f, *g, model.weight * width])
 
 
 def cluster_costs(
     model: CostModel, shape: LayerShape, sizes: npt.ArrayLike, masses: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """Return the expected seconds of each cluster of a layer, the head first: shape (J + 1,).
+    """Return the expected seconds a step of each cluster of a layer, the head first: shape (J + 1,).
 
     Parameters
     ----------
-    model, shape : CostModel, LayerShape
-        The device and the layer.
+    model : CostModel
+        The device.
+    shape : LayerShape
+        The layer.
     sizes, masses : array_like, shape (J + 1,)
         Words in each cluster, and the share of tokens that fall into it.
 
     Examples
     --------
-    >>> model = CostModel(overhead=1.0, multiply_add=1.0, saturation=0.0, weight=0.0)
+    >>> model = CostModel(overhead=1, multiply_add=1, softmax=0, saturation=0, weight=0)
     >>> shape = LayerShape(dim=4, batch=10, div_value=4)
     >>> cluster_costs(model, shape, sizes=[3, 20], masses=[0.9, 0.1]).tolist()
     [161.0, 26.0]
@@ -205,12 +217,10 @@ def cluster_costs(
     """
     sizes, masses = np.asarray(sizes, dtype=np.float64), np.asarray(masses, dtype=np.float64)
     n_clusters = len(sizes) - 1
-    tails = [
-        float(tail_cost(tail_coefficients(model, shape, i), masses[i], sizes[i])) for i in range(1, n_clusters + 1)
-    ]
-    return np.array([float(head_cost(model, shape, sizes[0], n_clusters)), *tails])
+    tails = [band_cost(tail_coefficients(model, shape, i), masses[i], sizes[i]) for i in range(1, n_clusters + 1)]
+    return np.array([head_cost(model, shape, sizes[0], n_clusters), *tails])
 
 
 def full_cost(model: CostModel, shape: LayerShape, vocab_size: int) -> float:
-    """Return the seconds of a full softmax over `vocab_size` words: a head without tails."""
+    """Return the seconds a step of a full softmax over `vocab_size` words: a head without tails."""
     return float(head_cost(model, shape, vocab_size, 0))

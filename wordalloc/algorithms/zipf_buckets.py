@@ -1,9 +1,9 @@
 """Zipf buckets: contiguous bands of ranks of equal mass, equal log-rank width, or equal mass under a fitted law.
 
-By mass, boundary i is the rank before which the mass is nearest to i / n (the lower one of two equally near); by
-log-rank, the rank nearest to V^(i/n); by zipf, as by mass with the fitted law's probabilities in place of the
-counts'. A band that would be empty gets one word: boundaries move up as little as they must, and then, near the end
-of the vocabulary, down. Exact by this definition; O(V) after the sort.
+By mass, boundary i is the rank before which the mass is nearest to i / n (the lower of two equally near ones); by
+log-rank, the rank r for which log(r + 1) is nearest in rank to i / n of log(V + 1); by zipf, as by mass with the
+fitted law's probabilities in place of the counts'. A band that would be empty gets one word: boundaries move up as
+little as they must, and then, near the end of the vocabulary, down. Exact by this definition; O(V).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wordalloc.algorithms._arguments import shown, whole_number
+from wordalloc.algorithms.prefix_sums import prefix_sums
 from wordalloc.algorithms.zipf_mandelbrot import fit_zipf_mandelbrot
 from wordalloc.allocations import Cutoffs
 from wordalloc.errors import InputError
@@ -30,13 +32,18 @@ def zipf_buckets(vocabulary: Vocabulary, n: int, by: str = "mass") -> Cutoffs:
     n : int
         Number of bands, 1 … V.
     by : {"mass", "log-rank", "zipf"}
-        What is equal among the bands: probability mass, width in log rank, or mass under the Zipf–Mandelbrot law
-        fitted by maximum likelihood (the fit is in the result's parameters).
+        What is equal among the bands: probability mass, width in log(rank + 1), or mass under the Zipf–Mandelbrot
+        law fitted by maximum likelihood (the fit is in the result's parameters).
+
+    Returns
+    -------
+    Cutoffs
+        n - 1 cutoffs; no band is empty.
 
     Raises
     ------
     InputError
-        If `n` is not from 1 to V, `by` is unknown, or all counts are zero where mass is asked for.
+        If `n` is not from 1 to V, `by` is unknown, or the counts do not suffice where mass or the law is asked for.
 
     Examples
     --------
@@ -45,34 +52,33 @@ def zipf_buckets(vocabulary: Vocabulary, n: int, by: str = "mass") -> Cutoffs:
     [1]
     >>> zipf_buckets(vocabulary, 3).sizes.tolist()  # a third is 4 of 12: one word is nearest to 4, and two to 8
     [1, 1, 4]
+    >>> ones = Vocabulary.from_counts([f"w{i:03}" for i in range(999)], [1] * 999)
+    >>> zipf_buckets(ones, 3, by="log-rank").sizes.tolist()  # counted from 1, the ranks 1-9, 10-99, 100-999
+    [9, 90, 900]
     """
     size = vocabulary.size
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= size:
-        raise InputError(f"the number of buckets must be from 1 to {size}, the number of words, not {n!r}")
-    parameters: dict[str, Any] = {"algorithm": "zipf_buckets", "by": by, "n": int(n)}
-    steps = np.arange(1, n) / n
-    if by == "log-rank":
-        boundaries = np.rint(size**steps).astype(np.int64)
-    elif by == "mass":
-        boundaries = _nearest(vocabulary.counts.astype(np.float64), steps)
+    n = whole_number("the number of buckets", n, 1, size)
+    parameters: dict[str, Any] = {"algorithm": "zipf_buckets", "by": by, "n": n}
+    if by == "mass":
+        boundaries = _nearest(prefix_sums(vocabulary), n)
+    elif by == "log-rank":
+        boundaries = np.rint((size + 1) ** (np.arange(1, n) / n) - 1).astype(np.int64)
     elif by == "zipf":
         fit = fit_zipf_mandelbrot(vocabulary)
         parameters["zipf"] = asdict(fit)
-        boundaries = _nearest(fit.probabilities(size), steps)
+        boundaries = _nearest(np.concatenate(([0.0], np.cumsum(fit.probabilities(size)))), n)
     else:
-        raise InputError(f"buckets are made by 'mass', 'log-rank' or 'zipf', not {by!r}")
+        raise InputError(f"buckets are made by 'mass', 'log-rank' or 'zipf', not {shown(by)}")
     return Cutoffs(vocabulary, _spread(boundaries, size), parameters)
 
 
-def _nearest(weights: npt.NDArray[np.float64], steps: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the ranks before which the share of the weight is nearest to each step."""
-    prefix = np.concatenate(([0.0], np.cumsum(weights)))
-    if prefix[-1] == 0:
-        raise InputError("all counts are zero, so there is no mass to divide; use --by log-rank")
-    wanted = steps * prefix[-1]
-    above = np.clip(np.searchsorted(prefix, wanted), 1, weights.size)
-    nearer_below = wanted - prefix[above - 1] <= prefix[above] - wanted
-    return above - nearer_below
+def _nearest(prefix: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.int64]:
+    """Return, for i = 1 … n - 1, the rank whose prefix sum is nearest to i / n of the whole, the lower one of two."""
+    wanted = np.arange(1, n) * prefix[-1] / n
+    above = np.searchsorted(prefix, wanted)
+    below_is_nearer = wanted - prefix[above - 1] <= prefix[above] - wanted
+    nearest = above - below_is_nearer
+    return np.searchsorted(prefix, prefix[nearest])  # of ranks with equal sums (words of count 0) the lowest
 
 
 def _spread(boundaries: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from typing import Any
 
 from wordalloc.allocations import storage
@@ -46,20 +47,35 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     record = storage.read(path)
     if record.kind == VOCABULARY_KIND:
-        if record.arrays:
-            raise FormatError(f"{path}: damaged: a vocabulary file holds the unknown arrays {sorted(record.arrays)}")
+        _refuse_unknown(path, record, {})
         return record.vocabulary
     if record.kind not in KINDS:
         known = ", ".join([VOCABULARY_KIND, *KINDS])
-        raise FormatError(f"{path}: holds the unknown kind {record.kind!r}; this wordalloc knows {known}; upgrade it")
+        kind = reprlib.repr(record.kind)
+        raise FormatError(f"{path}: holds the unknown kind {kind}; this wordalloc knows {known}; upgrade it")
     try:
-        return KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
+        allocation = KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
     except InputError as error:
         raise FormatError(f"{path}: damaged {record.kind} file: {error}") from error
+    _refuse_unknown(path, record, allocation.arrays())
+    return allocation
+
+
+def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known: storage.Arrays) -> None:
+    if unknown := record.arrays.keys() - known.keys():
+        listed = reprlib.repr(sorted(unknown))
+        raise FormatError(f"{path}: damaged {record.kind} file: it holds the unknown arrays {listed}")
 
 
 def save(what: Allocation | Vocabulary, path: str | os.PathLike[str]) -> None:
     """Write an allocation or a vocabulary to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    what : Allocation or Vocabulary
+        What to write. The same content gives the same bytes.
+    path : path-like
+        The file to make or to replace.
 
     Raises
     ------

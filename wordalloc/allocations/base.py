@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,21 +9,29 @@ from typing import Any, ClassVar, Self
 
 from wordalloc.allocations import storage
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import Vocabulary
+from wordalloc.vocabulary import Frozen, Vocabulary, plain_json
 
 
-class Allocation(ABC):
+class Allocation(Frozen, ABC):
     """An address for every word of a vocabulary. Frozen; a subclass checks itself when it is made.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        The words that have the addresses.
+    parameters : mapping, optional
+        What the result depends on, its objective and lower bound where it has them: plain JSON values,
+        never times, threads or paths.
 
     Attributes
     ----------
     kind : str
         What the file says it is: ``"cutoffs"``, ...
-    vocabulary : Vocabulary
-        The words that have the addresses.
-    parameters : dict
-        What the result depends on, its objective and lower bound where it has them: plain JSON values,
-        never times, threads or paths.
+
+    Raises
+    ------
+    InputError
+        If `parameters` hold what a file cannot, or the key ``"vocabulary"``, which a file needs itself.
     """
 
     kind: ClassVar[str]
@@ -33,11 +40,9 @@ class Allocation(ABC):
         if not isinstance(vocabulary, Vocabulary):
             raise InputError(f"expected a Vocabulary, got {type(vocabulary).__name__}; see Vocabulary.from_counts")
         self.vocabulary = vocabulary
-        try:
-            # The round trip makes a private copy, and finds here, not at saving, what a file cannot hold.
-            self.parameters: dict[str, Any] = json.loads(json.dumps(dict(parameters or {}), allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"parameters must be plain finite JSON values: {error}") from error
+        self.parameters = plain_json(parameters or {}, "parameters")
+        if "vocabulary" in self.parameters:
+            raise InputError("parameters cannot hold 'vocabulary': a file keeps the vocabulary's own ones there")
 
     @abstractmethod
     def arrays(self) -> storage.Arrays:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wordalloc.allocations.base import Allocation
 from wordalloc.allocations.storage import Arrays, take
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import Vocabulary
+from wordalloc.vocabulary import Vocabulary, whole_numbers
 
 
 class Cutoffs(Allocation):
@@ -51,13 +51,11 @@ class Cutoffs(Allocation):
         self, vocabulary: Vocabulary, cutoffs: npt.ArrayLike, parameters: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(vocabulary, parameters)
-        array = np.asarray(cutoffs)
-        if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
-            raise InputError(f"cutoffs must be a flat list of whole numbers, not {cutoffs!r}")
-        self.cutoffs: npt.NDArray[np.int64] = array.astype(np.int64)
-        self.cutoffs.setflags(write=False)
+        self.cutoffs = whole_numbers(cutoffs, "cutoffs")
+        if self.cutoffs.ndim != 1:
+            raise InputError(f"cutoffs must be a flat list of whole numbers, not of shape {self.cutoffs.shape}")
         bounds = self.bounds
-        if (np.diff(bounds) <= 0).any():
+        if (bounds[1:] <= bounds[:-1]).any():  # compared, not subtracted: a difference can overflow
             raise InputError(
                 f"cutoffs must increase strictly between 1 and {vocabulary.size - 1} "
                 f"(the vocabulary has {vocabulary.size} words), not {_shorten(self.cutoffs)}"
@@ -82,11 +80,32 @@ class Cutoffs(Allocation):
     def masses(self) -> npt.NDArray[np.float64]:
         """Share of all counted tokens in each band, shape (J + 1,); zeros where nothing was counted."""
         sums = np.add.reduceat(self.vocabulary.counts.astype(np.float64), self.bounds[:-1])
-        return sums / max(self.vocabulary.total, 1)
+        shares = sums / max(self.vocabulary.total, 1)
+        shares.setflags(write=False)
+        return shares
 
     def cluster_of(self, ranks: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Return the band of each rank: 0 for the head, i for tail cluster i."""
-        return np.searchsorted(self.cutoffs, np.asarray(ranks), side="right").astype(np.int64)
+        """Return the band of each rank.
+
+        Parameters
+        ----------
+        ranks : array_like of int
+            Of any shape, each between 0 and V - 1.
+
+        Returns
+        -------
+        ndarray of int64, the shape of `ranks`
+            0 for the head, i for tail cluster i.
+
+        Raises
+        ------
+        InputError
+            If a rank is not between 0 and V - 1.
+        """
+        array = whole_numbers(ranks, "ranks")
+        if array.size and (array.min() < 0 or array.max() >= self.vocabulary.size):
+            raise InputError(f"ranks must lie between 0 and {self.vocabulary.size - 1}")
+        return np.searchsorted(self.cutoffs, array, side="right").astype(np.int64)
 
     def __repr__(self) -> str:
         return f"Cutoffs({_shorten(self.cutoffs)}, vocabulary of {self.vocabulary.size} words)"

@@ -17,6 +17,11 @@ def to_tsv(what: Allocation | Vocabulary) -> Iterator[str]:
 
     There is no header, so that the file of a vocabulary is a count file ``word<TAB>count`` again.
 
+    Parameters
+    ----------
+    what : Allocation or Vocabulary
+        What to write out.
+
     Raises
     ------
     InputError
@@ -38,6 +43,11 @@ def to_tsv(what: Allocation | Vocabulary) -> Iterator[str]:
 
 def to_json(what: Allocation | Vocabulary) -> dict[str, Any]:
     """Return kind, parameters, and parallel lists of words, counts and addresses, in rank order.
+
+    Parameters
+    ----------
+    what : Allocation or Vocabulary
+        What to write out.
 
     Examples
     --------

@@ -16,8 +16,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,32 @@ FORMAT_VERSION = 1
 METADATA_KEY = "wordalloc"
 MAX_HEADER = 100_000_000  # the limit of the safetensors library
 _VOCABULARY_ARRAYS = {"words.bytes": np.uint8, "words.offsets": np.int64, "counts": np.int64, "ids": np.int64}
+# Every key of the header that is read, and what it must be. The version is judged before them.
+_HEADER = {
+    "kind": (str, "a string"),
+    "parameters": (dict, "an object"),
+    "source": (dict, "an object"),
+    "text": (dict | None, "an object or null"),
+}
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a file holds, before the kind's own class has judged it."""
+    """What a file holds, before the kind's own class has judged it.
+
+    Attributes
+    ----------
+    kind : str
+        What the file says it holds.
+    vocabulary : Vocabulary
+        The words, already checked.
+    arrays : dict of str to ndarray
+        All arrays but the vocabulary's, unchecked.
+    parameters : dict
+        Those of the kind.
+    """
 
     kind: str
     vocabulary: Vocabulary
@@ -55,6 +75,19 @@ def write(
     parameters: Mapping[str, Any],
 ) -> None:
     """Write one allocation file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to make or to replace.
+    kind : str
+        What the file says it holds.
+    vocabulary : Vocabulary
+        The words, with their text options, source and parameters.
+    arrays : mapping of str to ndarray
+        The arrays of the kind.
+    parameters : mapping
+        Those of the kind: plain JSON values.
 
     Raises
     ------
@@ -89,7 +122,12 @@ def write(
 
 
 def read(path: str | os.PathLike[str]) -> Record:
-    """Read and check one allocation file.
+    """Read and check one allocation file; the arrays of the kind are left for its class to judge.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `write` wrote, or that claims so.
 
     Raises
     ------
@@ -98,35 +136,56 @@ def read(path: str | os.PathLike[str]) -> Record:
         the file and what is wrong.
     """
     file = Path(path)
-    tensors, metadata = _read_tensors(file)
-    header = _parse_metadata(file, metadata)
+    header, tensors = _read_checked(file)
+    parameters = dict(header["parameters"])
     try:
-        parameters = dict(header["parameters"])
-        vocabulary = _vocabulary(file, tensors, header, parameters.pop("vocabulary", {}))
+        vocabulary = _vocabulary(file, tensors, header, parameters.pop("vocabulary", None))
     except FormatError:
         raise
-    except (InputError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except InputError as error:
         raise FormatError(f"{file}: damaged allocation file: {_one_line(error)}; make it again") from error
     arrays = {name: array for name, array in tensors.items() if name not in _VOCABULARY_ARRAYS}
     return Record(header["kind"], vocabulary, arrays, parameters)
 
 
 def is_allocation_file(path: str | os.PathLike[str]) -> bool:
-    """Tell from the first bytes whether `path` is a ``.safetensors`` file, of ours or foreign."""
+    """Tell from the first bytes whether `path` is a ``.safetensors`` file, of ours or foreign.
+
+    Parameters
+    ----------
+    path : path-like
+        Any name. What is not a regular file is never opened, for the bytes of a pipe can be read only once.
+    """
     try:
-        with Path(path).open("rb") as file:
-            start = file.read(9)
-            size = os.fstat(file.fileno()).st_size
+        return _starts_as_safetensors(Path(path))
     except OSError:
         return False
-    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= min(size - 8, MAX_HEADER)
 
 
 def take(path_or_kind: str, arrays: Arrays, name: str, dtype: type, ndim: int = 1) -> npt.NDArray[Any]:
-    """Return the array `name`, refusing one that is absent or has another dtype or number of axes."""
+    """Return the array `name`, refusing one that is absent or has another dtype or number of axes.
+
+    Parameters
+    ----------
+    path_or_kind : str
+        Where the array was looked for, for the message of an error.
+    arrays : dict of str to ndarray
+        What the file holds.
+    name : str
+        The array that is wanted.
+    dtype : type
+        Its element type.
+    ndim : int
+        Its number of axes.
+
+    Raises
+    ------
+    FormatError
+        If the array is not what was asked for.
+    """
     array = arrays.get(name)
     if array is None:
-        raise FormatError(f"{path_or_kind}: the array {name!r} is missing; it has {sorted(arrays)}")
+        raise FormatError(f"{path_or_kind}: the array {name!r} is missing; it has {reprlib.repr(sorted(arrays))}")
     if array.dtype != dtype or array.ndim != ndim:
         raise FormatError(
             f"{path_or_kind}: the array {name!r} must be {np.dtype(dtype)} with {ndim} axes, "
@@ -135,23 +194,36 @@ def take(path_or_kind: str, arrays: Arrays, name: str, dtype: type, ndim: int = 
     return array
 
 
-def _read_tensors(file: Path) -> tuple[Arrays, dict[str, str]]:
+def _starts_as_safetensors(file: Path) -> bool:
+    if not file.is_file():  # the first bytes of a pipe are gone once they are read
+        return False
+    with file.open("rb") as opened:
+        start = opened.read(9)
+        size = os.fstat(opened.fileno()).st_size
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= min(size - 8, MAX_HEADER)
+
+
+def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
+    """Return the parsed header and the tensors; a foreign file is refused before its tensors are read."""
     from safetensors import SafetensorError, safe_open
 
-    if not file.exists():
-        raise FormatError(f"{file}: no such file")
-    if not file.is_file():
-        raise FormatError(f"{file}: not a file; give a .safetensors file written by wordalloc")
-    if not is_allocation_file(file):
-        raise FormatError(f"{file}: not a .safetensors file, or cut short")
     try:
+        if not file.exists():
+            raise FormatError(f"{file}: no such file")
+        if not file.is_file():
+            raise FormatError(f"{file}: not a file; give a .safetensors file written by wordalloc")
+        if not _starts_as_safetensors(file):
+            raise FormatError(f"{file}: not a .safetensors file, or cut short")
         # The library holds offsets, shapes and dtypes against the real file size before it maps anything.
         with safe_open(file, framework="numpy") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
+            header = _parse_metadata(file, opened.metadata() or {})
+            return header, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except FormatError:
+        raise
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FormatError(f"{file}: damaged .safetensors file: {_one_line(error)}") from error
     except OSError as error:
-        raise FormatError(f"{file}: cannot be read: {_one_line(error)}") from error
+        raise FormatError(f"{file}: cannot be read: {error.strerror or _one_line(error)}") from error
 
 
 def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
@@ -162,32 +234,31 @@ def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{file}: damaged metadata: {_one_line(error)}") from error
-    if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
-        raise FormatError(f"{file}: damaged metadata: no kind is named")
+    if not isinstance(header, dict):
+        raise FormatError(f"{file}: damaged metadata: it must be an object")
     found = header.get("format_version")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise FormatError(f"{file}: damaged metadata: format_version must be a positive integer, not {found!r}")
+        raise FormatError(
+            f"{file}: damaged metadata: format_version must be a positive integer, not {reprlib.repr(found)}"
+        )
     if found > FORMAT_VERSION:
-        raise FormatError(f"{file}: written in format version {found}, but this wordalloc reads up to {FORMAT_VERSION}")
-    for key in ("parameters", "source"):
-        if not isinstance(header.get(key), dict):
-            raise FormatError(f"{file}: damaged metadata: {key!r} must be an object")
+        raise FormatError(
+            f"{file}: written in format version {reprlib.repr(found)}, "
+            f"but this wordalloc reads up to {FORMAT_VERSION}; upgrade it"
+        )
+    for key, (kind, name) in _HEADER.items():
+        if not isinstance(header.get(key, ...), kind):
+            raise FormatError(f"{file}: damaged metadata: {key!r} must be {name}")
     return header
 
 
 def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters: Any) -> Vocabulary:
     name = str(file)
-    offsets = take(name, tensors, "words.offsets", np.int64)
-    blob = take(name, tensors, "words.bytes", np.uint8)
-    if offsets.size < 2 or offsets[0] != 0 or offsets[-1] != blob.size or (np.diff(offsets) < 0).any():
-        raise FormatError(f"{file}: damaged: 'words.offsets' does not divide the {blob.size} bytes of the words")
-    joined = blob.tobytes()
-    ends = offsets.tolist()
-    text = header.get("text")
     if not isinstance(parameters, dict):
         raise FormatError(f"{file}: damaged metadata: the vocabulary's parameters must be an object")
+    text = header["text"]
     return Vocabulary(
-        [joined[start:end].decode("utf-8") for start, end in itertools.pairwise(ends)],
+        _words(file, take(name, tensors, "words.bytes", np.uint8), take(name, tensors, "words.offsets", np.int64)),
         take(name, tensors, "counts", np.int64),
         ids=take(name, tensors, "ids", np.int64) if "ids" in tensors else None,
         text=None if text is None else _text_options(text),
@@ -196,15 +267,26 @@ def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters:
     )
 
 
-def _text_options(text: Any) -> TextOptions:
-    kinds = {"lowercase": bool, "unk": str, "eos": bool, "errors": str}
-    if not isinstance(text, dict) or set(text) != set(kinds):
-        raise InputError(f"'text' must hold exactly {sorted(kinds)}")
-    for key, kind in kinds.items():
-        if not isinstance(text[key], kind):
-            raise InputError(f"'text' holds {text[key]!r} for {key}, expected {kind.__name__}")
+def _words(file: Path, blob: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> list[str]:
+    # Offsets are compared, not subtracted: the difference of two hostile ones can overflow.
+    ascending = offsets.size > 1 and (offsets[:-1] <= offsets[1:]).all()
+    if not ascending or offsets[0] != 0 or offsets[-1] != blob.size:
+        raise FormatError(f"{file}: damaged: 'words.offsets' does not divide the {blob.size} bytes of the words")
+    joined = blob.tobytes()
+    try:
+        return [joined[start:end].decode("utf-8") for start, end in itertools.pairwise(offsets.tolist())]
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{file}: damaged: the word {reprlib.repr(error.object)} is not UTF-8") from error
+
+
+def _text_options(text: dict[str, Any]) -> TextOptions:
+    names = [field.name for field in fields(TextOptions)]
+    if sorted(text) != sorted(names):
+        raise InputError(f"'text' must hold exactly {names}")
     return TextOptions(**text)
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an error's text in one line of readable length: it may quote what a hostile file holds."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= 160 else line[:159] + "…"

@@ -1,0 +1,39 @@
+"""PyTorch layers that load an allocation. Needs the extra ``train``: pip install 'wordalloc[train]'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    from wordalloc.errors import InputError
+
+    raise InputError("the layers need PyTorch: pip install 'wordalloc[train]'") from error
+
+from wordalloc.allocations import Allocation, Cutoffs
+from wordalloc.nn.adaptive import AdaptiveSoftmax
+from wordalloc.nn.embedding import AdaptiveEmbedding
+from wordalloc.nn.full import FullSoftmax
+from wordalloc.nn.protocol import OutputLayer
+from wordalloc.vocabulary import Vocabulary
+
+__all__ = ["AdaptiveEmbedding", "AdaptiveSoftmax", "FullSoftmax", "OutputLayer", "output_layer"]
+
+_LAYERS: dict[type, type[OutputLayer]] = {Vocabulary: FullSoftmax, Cutoffs: AdaptiveSoftmax}
+
+
+def output_layer(allocation: Allocation | Vocabulary, dim: int, **options: Any) -> OutputLayer:
+    """Return the output layer that an allocation asks for; a vocabulary asks for the full softmax.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_counts("abcd", [4, 3, 2, 1])
+    >>> output_layer(Cutoffs(vocabulary, [2]), dim=8)
+    AdaptiveSoftmax(
+      vocab_size=4, dim=8, cutoffs=[2], div_value=4
+      (projections): ParameterList(  (0): Parameter containing: [torch.float32 of size 2x8])
+      (outputs): ParameterList(  (0): Parameter containing: [torch.float32 of size 2x2])
+    )
+    """
+    return _LAYERS[type(allocation)].from_allocation(allocation, dim, **options)

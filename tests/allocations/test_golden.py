@@ -1,0 +1,102 @@
+"""The files in tests/golden load, and today's code still writes them (see tests/golden/README.md).
+
+``python -m tests.allocations.test_golden`` writes the files that are not there yet; it never replaces one.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.allocations import raw
+from wordalloc import Cutoffs, TextOptions, Vocabulary, load, save
+from wordalloc.allocations import KINDS, VOCABULARY_KIND, Allocation
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def vocabulary() -> Vocabulary:
+    """Foreign ids, no text options; words of one to four bytes, and of control characters."""
+    return Vocabulary(
+        ["the", "naïve", "😀", "\x00", "\t\n", "\ue000", "\U00010000"],
+        [2**62, 1000, 7, 2, 2, 0, 0],
+        ids=[5, 2**62, 0, 1, 3, 4, 6],
+        source={"files": [{"name": "tokenizer.json", "bytes": 1234}], "tokens": 2**62 + 1011},
+        parameters={"max_size": 7, "min_count": None},
+    )
+
+
+def cutoffs() -> Cutoffs:
+    """Text options, no foreign ids; parameters of every JSON type."""
+    counted = Vocabulary(
+        ["<eos>", "the", "<unk>", "cat", "sat"],
+        [6, 5, 2, 1, 1],
+        text=TextOptions(lowercase=True, unk="<unk>", eos=True, errors="replace"),
+        source={"files": [{"name": "corpus.txt", "bytes": 60}], "tokens": 15},
+        parameters={"max_size": 5, "min_count": 1},
+    )
+    parameters = {"by": "mass", "n": 3, "expected_cost": 0.1, "exact": True, "profile": None, "λ": [1e-300, -0.0, {}]}
+    return Cutoffs(counted, [1, 3], parameters)
+
+
+MAKERS: dict[str, Callable[[], Vocabulary | Allocation]] = {"vocabulary": vocabulary, "cutoffs": cutoffs}
+
+
+def test_every_kind_has_a_golden_file() -> None:
+    assert set(MAKERS) == {VOCABULARY_KIND, *KINDS}
+    assert {file.name for file in GOLDEN.glob("*.safetensors")} == {f"{kind}.safetensors" for kind in MAKERS}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_golden_files_are_still_written(kind: str, tmp_path: Path) -> None:
+    save(MAKERS[kind](), tmp_path / "today")
+    (header, data), (golden_header, golden_data) = (
+        raw.split(file.read_bytes()) for file in (tmp_path / "today", GOLDEN / f"{kind}.safetensors")
+    )
+    assert data == golden_data
+    today, golden = (json.loads(each.pop("__metadata__")["wordalloc"]) for each in (header, golden_header))
+    assert header == golden_header and list(header) == list(golden_header)
+    assert today.pop("wordalloc_version") and golden.pop("wordalloc_version")  # the one thing that may change
+    assert json.dumps(today) == json.dumps(golden)
+
+
+def test_the_golden_vocabulary_loads() -> None:
+    found, expected = load(GOLDEN / "vocabulary.safetensors"), vocabulary()
+    assert isinstance(found, Vocabulary)
+    assert found.words == expected.words
+    assert found.counts.tolist() == [2**62, 1000, 7, 2, 2, 0, 0]
+    assert found.ids.tolist() == [5, 2**62, 0, 1, 3, 4, 6]
+    assert found.text is None
+    assert found.source == expected.source and found.parameters == expected.parameters
+    assert found.total == 2**62 + 1011
+
+
+def test_the_golden_cutoffs_load() -> None:
+    found, expected = load(GOLDEN / "cutoffs.safetensors"), cutoffs()
+    assert isinstance(found, Cutoffs)
+    assert found.cutoffs.tolist() == [1, 3]
+    assert found.sizes.tolist() == [1, 2, 2]
+    assert found.parameters == expected.parameters
+    assert found.vocabulary.words == ("<eos>", "the", "<unk>", "cat", "sat")
+    assert found.vocabulary.ids is None
+    assert found.vocabulary.text == TextOptions(lowercase=True, errors="replace")
+    assert (found.vocabulary.eos_rank, found.vocabulary.unk_rank) == (0, 2)
+    assert found.vocabulary.parameters == {"max_size": 5, "min_count": 1}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_golden_files_agree_with_the_safetensors_library(kind: str) -> None:
+    from safetensors.numpy import load_file
+
+    path = GOLDEN / f"{kind}.safetensors"
+    by_hand, by_library = raw.tensors(path.read_bytes()), load_file(path)
+    assert by_hand.keys() == by_library.keys()
+    for name, array in by_library.items():
+        assert array.dtype == by_hand[name].dtype and array.tolist() == by_hand[name].tolist()
+
+
+if __name__ == "__main__":
+    for kind, make in MAKERS.items():
+        if not (GOLDEN / f"{kind}.safetensors").exists():
+            save(make(), GOLDEN / f"{kind}.safetensors")

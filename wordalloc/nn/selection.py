@@ -1,0 +1,34 @@
+"""Choosing words from scores: the best k with ties by rank, and draws."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def topk_by_rank(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k greatest of each row, (N, V) -> values and columns (N, k); ties go to the lower column.
+
+    torch.topk leaves open which of equal values it takes, so ties at the border are settled here.
+    """
+    values, columns = torch.topk(scores, k, dim=1)
+    border = values[:, -1:]
+    if bool(((scores == border).sum(1) > (values == border).sum(1)).any()):
+        above, equal = scores > border, scores == border
+        room = k - above.sum(1, keepdim=True)
+        chosen = above | (equal & (equal.cumsum(1) <= room))
+        columns = chosen.nonzero()[:, 1].reshape(-1, k)
+    columns = columns.sort(dim=1).values
+    return best_first(scores.gather(1, columns), columns)
+
+
+def best_first(values: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Sort the entries of each row by value, the greatest first; equal ones stay in order."""
+    values, order = values.sort(dim=1, descending=True, stable=True)
+    return values, columns.gather(1, order)
+
+
+def draw(log_weights: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw a column of each row in proportion to its exponentiated weight, (N, V) -> (N,)."""
+    weights = torch.softmax(log_weights.float(), 1)
+    return torch.multinomial(weights, 1, generator=generator).squeeze(1)

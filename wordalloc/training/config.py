@@ -1,0 +1,142 @@
+"""What a training run depends on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from wordalloc.errors import InputError
+
+# AdamW's rates with the schedule below, per output layer: the best of 2, 3, 5 and 8 in a thousand after one pass
+# over two million tokens (benchmarks/RESULTS.md).
+LEARNING_RATES = {"full": 5e-3, "adaptive": 5e-3}
+SGD_LEARNING_RATE = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A word-level language model and how it is trained.
+
+    Attributes
+    ----------
+    cell : {"lstm", "gru", "rnn"}
+        The recurrent cell.
+    width : int
+        d: of embeddings, hidden states and the output layer's input.
+    layers : int
+        Recurrent layers.
+    dropout : float
+        Before, between and after the recurrent layers.
+    input : {"full", "adaptive"}
+        A full embedding, or an adaptive one over the allocation's cutoffs.
+    tie : bool
+        Share the word vectors of input and output.
+    batch : int
+        Sequences in a step.
+    bptt : int
+        Tokens of each sequence in a step.
+    by_sentence : bool
+        A line is a sequence of its own, from a zero state, instead of one stream cut into `batch` parts.
+    accumulate : int
+        Compute each step in so many parts, one after the other, to save memory; the step is the same.
+    optimizer : {"adamw", "sgd"}
+    learning_rate : float, optional
+        Default: by optimiser and output layer.
+    schedule : {"linear", "cosine", "constant"}
+        How the learning rate falls, to 2 % of itself at the end.
+    warmup : int
+        Steps over which the learning rate rises.
+    clip : float
+        Largest norm of the gradient; 0 does not clip.
+    epochs : int
+        Passes over the text.
+    max_tokens : int, optional
+        Stop after so many tokens, if that comes first.
+    patience : int, optional
+        Stop after so many epochs without a better validation perplexity.
+    seed : int
+    device : {"auto", "cpu", "cuda", "mps"}
+    amp : bool
+        bfloat16 autocast where the device is CUDA.
+    checkpoint_seconds : float
+        Time between checkpoints; it has no influence on the result.
+
+    Raises
+    ------
+    InputError
+        If a value is impossible; the message names it.
+    """
+
+    cell: str = "lstm"
+    width: int = 256
+    layers: int = 1
+    dropout: float = 0.0
+    input: str = "full"
+    tie: bool = False
+    batch: int = 32
+    bptt: int = 35
+    by_sentence: bool = False
+    accumulate: int = 1
+    optimizer: str = "adamw"
+    learning_rate: float | None = None
+    schedule: str = "linear"
+    warmup: int = 50
+    clip: float = 1.0
+    epochs: int = 1
+    max_tokens: int | None = None
+    patience: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    amp: bool = True
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        for name in ("width", "layers", "batch", "bptt", "accumulate", "epochs", "max_tokens", "patience"):
+            _check(name, getattr(self, name), int, lambda value: value >= 1, "a positive whole number")
+        _check("warmup", self.warmup, int, lambda value: value >= 0, "a whole number of at least 0")
+        _check("seed", self.seed, int, lambda value: 0 <= value < 2**63, "a whole number from 0 to 2**63 - 1")
+        _check("dropout", self.dropout, float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+        _check("learning_rate", self.learning_rate, float, lambda value: value > 0, "a positive number")
+        _check("clip", self.clip, float, lambda value: value >= 0, "a number of at least 0")
+        _check("checkpoint_seconds", self.checkpoint_seconds, float, lambda value: value >= 0, "at least 0 seconds")
+        if self.batch % self.accumulate:
+            raise InputError(f"batch {self.batch} cannot be computed in {self.accumulate} equal parts (accumulate)")
+
+    def with_defaults(self, layer: str) -> TrainConfig:
+        """Return the configuration with the learning rate settled for the output layer `layer`."""
+        rate = LEARNING_RATES[layer] if self.optimizer == "adamw" else SGD_LEARNING_RATE
+        return self if self.learning_rate is not None else replace(self, learning_rate=rate)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the result depends on."""
+        content = asdict(self)
+        del content["checkpoint_seconds"]
+        return content
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> TrainConfig:
+        """Make a configuration from what `to_json` wrote."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known})
+
+
+_CHOICES = {
+    "cell": ("lstm", "gru", "rnn"),
+    "input": ("full", "adaptive"),
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("linear", "cosine", "constant"),
+    "device": ("auto", "cpu", "cuda", "mps"),
+}
+
+
+def _check(name: str, value: Any, kind: type, holds: Callable[[Any], bool], expected: str) -> None:
+    if value is None and name in ("max_tokens", "patience", "learning_rate"):
+        return
+    numeric = isinstance(value, int) if kind is int else isinstance(value, int | float)
+    if isinstance(value, bool) or not numeric or not math.isfinite(value) or not holds(value):
+        raise InputError(f"{name} must be {expected}, not {value!r}")

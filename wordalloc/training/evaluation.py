@@ -1,0 +1,131 @@
+"""Perplexity of a trained model on a text."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from wordalloc.corpus import EncodedText, encode
+from wordalloc.corpus.reading import Paths
+from wordalloc.errors import InputError
+from wordalloc.training.checkpoint import load_checkpoint
+from wordalloc.training.config import TrainConfig
+from wordalloc.training.data import Sentences, Streams
+from wordalloc.training.model import LanguageModel, State, choose_device
+from wordalloc.training.run_directory import RunDirectory
+from wordalloc.vocabulary import Vocabulary
+
+EVALUATION_STREAMS = 16  # few, so that little context is lost; many enough to keep the device busy
+MOST_UNKNOWN = 0.5
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of a text.
+
+    Attributes
+    ----------
+    nll : float
+        Nats a token, ``<eos>`` included.
+    perplexity : float
+        exp(nll).
+    tokens : int
+    unknown_share : float
+        Share of tokens out of the vocabulary, scored as the unknown word.
+    """
+
+    nll: float
+    perplexity: float
+    tokens: int
+    unknown_share: float
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    paths: Paths,
+    *,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Return the perplexity of a run's best weights on texts.
+
+    Parameters
+    ----------
+    run : path-like
+        A run directory of `train`.
+    paths : path-like or iterable of path-like
+        Text, read as the training text was.
+    device : {"auto", "cpu", "cuda", "mps"}
+    progress : callable, optional
+        Called as ``progress(tokens done, tokens in all)``.
+
+    Raises
+    ------
+    InputError
+        If the run has no checkpoint yet, or most of the text is out of its vocabulary.
+    """
+    directory = RunDirectory(run)
+    config = TrainConfig.from_json(directory.read_config()["train"])
+    allocation = directory.read_allocation()
+    if not directory.best.exists():
+        raise InputError(f"{directory.path}: has no finished epoch yet; continue it with: wordalloc train --resume")
+    vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
+    text = encode(paths, vocabulary)
+    check_fit(text, "the text")
+    place = choose_device(device)
+    model = LanguageModel(allocation, config)
+    tensors, _ = load_checkpoint(directory.best)
+    model.load_state_dict(tensors)
+    nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)
+    return Evaluation(nll, perplexity(nll), int(text.ids.size), text.n_unknown / text.ids.size)
+
+
+def check_fit(text: EncodedText, name: str) -> None:
+    """Refuse a text that the vocabulary was evidently not made for."""
+    share = text.n_unknown / text.ids.size
+    if share > MOST_UNKNOWN:
+        raise InputError(
+            f"{100 * share:.0f} % of the tokens of {name} are not in the vocabulary: the allocation was made for "
+            "another text; make one from this text"
+        )
+
+
+@torch.no_grad()
+def mean_nll(
+    model: LanguageModel,
+    text: EncodedText,
+    config: TrainConfig,
+    vocabulary: Vocabulary,
+    device: torch.device,
+    progress: Callable[[int, int], None] | None = None,
+) -> float:
+    """Return the mean nll of all tokens of a text, in nats."""
+    start = vocabulary.eos_rank or 0
+    kind = Sentences if config.by_sentence else Streams
+    batches = kind(text, EVALUATION_STREAMS, config.bptt, start)
+    was_training = model.training
+    model.eval()
+    total, done, state = 0.0, 0, None
+    for batch in batches.steps():
+        state = initial_state(state, batch.fresh)
+        loss, state = model.loss(batch.inputs.to(device), batch.targets.to(device), state)
+        total += float(loss)
+        done += batch.n_tokens
+        if progress is not None:
+            progress(done, batches.n_tokens)
+    model.train(was_training)
+    return total / batches.n_tokens
+
+
+def initial_state(state: State, fresh: bool) -> State:
+    """Return the state a step starts from: none (zeros) where it is fresh."""
+    return None if fresh else state
+
+
+def perplexity(nll: float) -> float:
+    """Return exp(nll), infinite where that is too large for a float."""
+    return math.exp(nll) if nll < 700 else math.inf
