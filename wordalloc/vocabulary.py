@@ -219,6 +219,7 @@ class Vocabulary(Frozen):
         Parameters
         ----------
         words : iterable of str, length n
+            Known ones and others, in any order.
 
         Returns
         -------

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import oracles
@@ -30,6 +30,7 @@ shapes = st.builds(
 
 
 @given(models, shapes, st.lists(st.tuples(st.integers(1, 10**6), st.floats(0, 1)), min_size=1, max_size=7))
+@settings(deadline=None)
 def test_a_layer_costs_what_its_products_and_weights_cost(model, shape, clusters):
     sizes, masses = zip(*clusters, strict=True)
     tails = [oracles.tail_time(model, shape, i, masses[i], sizes[i]) for i in range(1, len(clusters))]
@@ -38,11 +39,13 @@ def test_a_layer_costs_what_its_products_and_weights_cost(model, shape, clusters
 
 
 @given(models, shapes, st.integers(1, 10**6))
+@settings(deadline=None)
 def test_a_full_softmax_is_a_head_without_tails(model, shape, size):
     assert full_cost(model, shape, size) == cluster_costs(model, shape, [size], [1.0])[0]
 
 
 @given(models, shapes, st.integers(1, 6))
+@settings(deadline=None)
 def test_the_parts_of_a_tail_cost_are_convex_and_do_not_fall(model, shape, cluster):
     numbers = tail_coefficients(model, shape, cluster)
     assert numbers.shape == (6,)
@@ -53,6 +56,7 @@ def test_the_parts_of_a_tail_cost_are_convex_and_do_not_fall(model, shape, clust
 
 
 @given(models)
+@settings(deadline=None)
 def test_a_profile_survives_json(model):
     assert CostModel.from_json(json.loads(json.dumps(model.to_json()))) == model
 

@@ -24,6 +24,7 @@ def run_layer(prefix, numbers, following, earliest, first):
 
 
 @given(weights, coefficients)
+@settings(max_examples=50, deadline=None)
 def test_the_cost_of_a_band_obeys_the_quadrangle_inequality(weight, numbers):
     prefix = np.concatenate(([0], np.cumsum(weight)))
 
@@ -43,12 +44,12 @@ def test_the_larger_of_mass_and_size_would_break_it():
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_layer_is_the_full_scan_exactly_with_the_smallest_of_equal_choices(data):
     weight, numbers = data.draw(weights), data.draw(coefficients)
     n = len(weight)
     prefix = np.concatenate(([0.0], np.cumsum(weight)))
-    following = np.array(data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)) + [INFINITE])
+    following = np.array([*data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n)), INFINITE])
     reach = data.draw(st.lists(st.integers(1, 4), min_size=n + 1, max_size=n + 1))
     earliest = np.maximum.accumulate(np.arange(n + 1) + reach)
     first = data.draw(st.integers(1, n))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.algorithms.vocabularies import from_counts
@@ -14,6 +14,7 @@ counts = st.lists(st.integers(0, 2**62) | st.integers(0, 9), min_size=1, max_siz
 
 
 @given(counts)
+@settings(deadline=None)
 def test_every_sum_is_the_whole_number_rounded_once(values):
     vocabulary = from_counts(values)
     sums = itertools.accumulate(vocabulary.counts.tolist(), initial=0)

@@ -47,6 +47,7 @@ def test_no_point_of_a_grid_is_more_likely(counts):
 
 
 @given(samples, st.floats(-3, 6), st.floats(0.01, 8))
+@settings(deadline=None)
 def test_the_gradient_is_the_slope_of_the_likelihood(counts, shift, s):
     frequencies, ranks = np.array(counts) / sum(counts), np.arange(1, len(counts) + 1.0)
     value, gradient = negative_log_likelihood(np.array([shift, s]), frequencies, ranks)

@@ -3,7 +3,7 @@
 By mass, boundary i is the rank before which the mass is nearest to i / n (the lower of two equally near ones); by
 log-rank, the rank r for which log(r + 1) is nearest in rank to i / n of log(V + 1); by zipf, as by mass with the
 fitted law's probabilities in place of the counts'. A band that would be empty gets one word: boundaries move up as
-little as they must, and then, near the end of the vocabulary, down. Exact by this definition; O(V).
+little as they must. Exact by this definition; O(V).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def zipf_buckets(vocabulary: Vocabulary, n: int, by: str = "mass") -> Cutoffs:
         boundaries = _nearest(np.concatenate(([0.0], np.cumsum(fit.probabilities(size)))), n)
     else:
         raise InputError(f"buckets are made by 'mass', 'log-rank' or 'zipf', not {shown(by)}")
-    return Cutoffs(vocabulary, _spread(boundaries, size), parameters)
+    return Cutoffs(vocabulary, _spread(boundaries), parameters)
 
 
 def _nearest(prefix: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.int64]:
@@ -81,8 +81,11 @@ def _nearest(prefix: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.int64]:
     return np.searchsorted(prefix, prefix[nearest])  # of ranks with equal sums (words of count 0) the lowest
 
 
-def _spread(boundaries: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
-    """Move boundaries apart so that no band is empty: each at least one above the last, room left for the rest."""
+def _spread(boundaries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Move boundaries up so that no band is empty: the first to at least 1, each next at least one above the last.
+
+    None is pushed past the end: what is divided descends with rank, so that boundary i of n lies at i / n of the
+    vocabulary or before, and n words or more leave room for it and for all that follow.
+    """
     steps = np.arange(1, boundaries.size + 1)
-    lifted = np.maximum.accumulate(np.maximum(boundaries, 1) - steps) + steps
-    return np.minimum(lifted, size - boundaries.size + steps - 1)
+    return np.maximum.accumulate(np.maximum(boundaries, 1) - steps) + steps

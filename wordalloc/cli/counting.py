@@ -93,17 +93,12 @@ def buckets(source: Source, n: int, by: str, output: str | None, as_json: bool) 
 
 def counted(vocabulary: Vocabulary) -> str:
     """One line on the size of a vocabulary."""
-    unknown = vocabulary.unk_rank
-    dropped = (
-        ""
-        if unknown is None or not vocabulary.total
-        else (
-            f", {percent(vocabulary.counts[unknown] / vocabulary.total)} of the tokens are {printable(vocabulary.words[unknown])}"
-            if vocabulary.counts[unknown]
-            else ""
-        )
-    )
-    return f"{vocabulary.total:,} tokens, {vocabulary.size:,} words{dropped}"
+    line = f"{vocabulary.total:,} tokens, {vocabulary.size:,} words"
+    unk = vocabulary.unk_rank
+    if unk is None or not vocabulary.counts[unk]:
+        return line
+    share = percent(vocabulary.counts[unk] / vocabulary.total)
+    return f"{line}, {share} of the tokens are {printable(vocabulary.words[unk])}"
 
 
 def vocabulary_summary(vocabulary: Vocabulary) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from wordalloc.cli.sources import Source, source_command
 from wordalloc.errors import InputError
 
 if TYPE_CHECKING:
+    from wordalloc.algorithms.copied_constants import Alternative
     from wordalloc.algorithms.cost_model import CostModel
+    from wordalloc.allocations import Cutoffs
 
 
 @click.command()
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--profile", type=click.Path(), metavar="FILE", help="The device's cost model, as JSON.")
 @click.option("--min-head-mass", type=float, metavar="P", help="Least share of tokens that the head answers.")
 @click.option("--min-head", type=click.IntRange(min=1), metavar="N", help="Least number of words in the head.")
+@click.option("--min-tail-share", type=float, metavar="P", help="Least share, of what reaches it, a tail answers.")
 @output_option("default: ./<source>.cutoffs.safetensors")
 @json_option
 def cutoffs(
@@ -52,6 +55,7 @@ def cutoffs(
       wordalloc cutoffs corpus.txt --dim 256 --batch 1120
     """
     from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+    from wordalloc.algorithms.copied_constants import alternatives
 
     given = {name: value for name, value in parameters.items() if value is not None}
     cost_model = None if profile is None else read_profile(profile)
@@ -60,6 +64,117 @@ def cutoffs(
     with progress_bar("optimising") as progress:
         best = adaptive_cutoffs(vocabulary, clusters, cost_model=cost_model, progress=progress, **given)
     best.save(target)
+    if as_json:
+        emit_json(summary(best, alternatives(best), str(target)))
+        return
+    click.echo(f"{source.title}: {counted(vocabulary)}\n")
+    _print(best, alternatives(best))
+    click.echo(f"\nwritten to {target}")
+
+
+def summary(best: Cutoffs, others: list[Alternative], output: str) -> dict[str, Any]:
+    """Return the optimum and what it is compared with as a JSON object; costs are expected seconds a step."""
+    found = best.parameters
+    full, cost = found["full_cost"], found["objective"]
+    return {
+        **vocabulary_summary(best.vocabulary),
+        "cutoffs": best.cutoffs.tolist(),
+        "clusters": _clusters(best),
+        "expected_cost": cost,
+        "full_cost": full,
+        "speedup": full / cost,
+        "exact": found["exact"],
+        "constraints": {name: found[name] for name in ("min_head_mass", "min_head", "min_tail_share")},
+        "by_clusters": [
+            {**solution, "clusters": len(solution["cutoffs"]), "speedup": full / solution["cost"]}
+            for solution in found["solved"]
+        ],
+        "alternatives": [
+            {
+                "name": other.name,
+                "cutoffs": other.cutoffs.cutoffs.tolist(),
+                "expected_cost": other.cost,
+                "speedup": full / other.cost,
+                "feasible": other.feasible,
+            }
+            for other in others
+        ],
+        "profile": found["profile"],
+        "dim": found["dim"],
+        "batch": found["batch"],
+        "div_value": found["div_value"],
+        "output": output,
+    }
+
+
+def _clusters(best: Cutoffs) -> list[dict[str, Any]]:
+    """Return size, mass, width and cost of each cluster, the head first."""
+    from wordalloc.algorithms.cost_model import CostModel, LayerShape, cluster_costs
+
+    found = best.parameters
+    shape = LayerShape(found["dim"], found["batch"], found["div_value"])
+    costs = cluster_costs(CostModel.from_json(found["profile"]), shape, best.sizes, best.masses)
+    return [
+        {"size": size, "mass": mass, "width": shape.width(number), "expected_cost": cost}
+        for number, (size, mass, cost) in enumerate(
+            zip(best.sizes.tolist(), best.masses.tolist(), costs.tolist(), strict=True)
+        )
+    ]
+
+
+def _print(best: Cutoffs, others: list[Alternative]) -> None:
+    found = best.parameters
+    shown = ", ".join(f"{cutoff:,}" for cutoff in best.cutoffs.tolist()) or "none: a full softmax is cheapest"
+    click.echo(f"Best cutoffs: {shown}")
+    click.echo(
+        f"The exact optimum for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
+    )
+    starts = best.bounds.tolist()
+    print_table(
+        ["cluster", "ranks", "words", "tokens", "width", "time a step"],
+        [
+            (
+                "head" if number == 0 else f"tail {number}",
+                f"{starts[number]:,} – {starts[number + 1] - 1:,}",
+                f"{cluster['size']:,}",
+                percent(cluster["mass"]),
+                f"{cluster['width']}",
+                milliseconds(cluster["expected_cost"]),
+            )
+            for number, cluster in enumerate(_clusters(best))
+        ],
+    )
+    click.echo()
+    _print_choices(best, others)
+    click.echo(
+        f"\nConstraints: the head answers at least {percent(found['min_head_mass'])} of the tokens "
+        f"and holds at least {found['min_head']:,} words;\neach tail cluster but the last answers at least "
+        f"{percent(found['min_tail_share'])} of the tokens that reach it."
+    )
+
+
+def _print_choices(best: Cutoffs, others: list[Alternative]) -> None:
+    """The optimum of each number of clusters, then what people copy: all by the same cost."""
+    found = best.parameters
+    full = found["full_cost"]
+    choices = [
+        (f"best with {len(solution['cutoffs'])}", solution["cutoffs"], solution["cost"], "")
+        for solution in found["solved"]
+        if solution["cutoffs"]
+    ]
+    chosen = next((i for i, choice in enumerate(choices) if choice[1] == best.cutoffs.tolist()), len(choices))
+    choices.append(("full softmax", [], full, ""))
+    for other in others:
+        note = "" if other.feasible else "  breaks a constraint"
+        choices.append((f"copied {other.name}", other.cutoffs.cutoffs.tolist(), other.cost, note))
+    print_table(
+        ["choice", "cutoffs", "time a step", "full ÷ it", ""],
+        [
+            (name, ", ".join(f"{c:,}" for c in cutoffs) or "–", milliseconds(cost), f"{full / cost:.1f} ×", note)
+            for name, cutoffs, cost, note in choices
+        ],
+        mark=chosen,
+    )
 
 
 def read_profile(path: str) -> CostModel:

@@ -196,7 +196,9 @@ def _nll_gradients_backward(ctx, slopes):  # type: ignore[no-untyped-def]
 def _in_order(gradients, has_bias):  # type: ignore[no-untyped-def]
     """Arrange gradients as the operators' arguments: hidden, target, head, head_bias, projections, outputs, cutoffs."""
     by_hidden, by_head, by_bias, *tails = gradients
-    for_cutoffs = None if tails else []  # torch takes an empty list of whole numbers for one of tensors
+    for_cutoffs: list[None] | None = (
+        None if tails else []
+    )  # torch takes an empty list of whole numbers for one of tensors
     return by_hidden, None, by_head, by_bias if has_bias else None, tails[::2], tails[1::2], for_cutoffs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from wordalloc.allocations import Allocation
 from wordalloc.errors import InputError
@@ -23,8 +23,6 @@ class FullSoftmax(AdaptiveSoftmax):
         d.
     bias : bool
         Whether each word has a bias.
-    tied : Parameter, shape (V, d), optional
-        An input embedding whose weights are the output's too (Press & Wolf 2017).
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -42,14 +40,17 @@ class FullSoftmax(AdaptiveSoftmax):
         dim: int,
         *,
         bias: bool = False,
-        tied: nn.Parameter | None = None,
         unk: int | None = None,
     ) -> None:
         super().__init__(vocab_size, dim, [], head_bias=bias, unk=unk)
-        if tied is not None:
-            if tuple(tied.shape) != (vocab_size, dim):
-                raise InputError(f"a tied embedding must be ({vocab_size}, {dim}), not {tuple(tied.shape)}")
-            self.head = tied
+
+    def tie(self, embedding: Tensor) -> None:
+        """Use an input embedding's weights, (V, d), as the output's too (Press & Wolf 2017)."""
+        if not isinstance(embedding, nn.Parameter):
+            raise InputError(f"tying needs a trained parameter, not a {type(embedding).__name__}")
+        if tuple(embedding.shape) != (self.vocab_size, self.dim):
+            raise InputError(f"a tied embedding must be ({self.vocab_size}, {self.dim}), not {tuple(embedding.shape)}")
+        self.head = embedding
 
     @classmethod
     def from_allocation(cls, allocation: Allocation | Vocabulary, dim: int, **options: Any) -> Self:

@@ -60,6 +60,7 @@ def evaluate(
     paths : path-like or iterable of path-like
         Text, read as the training text was.
     device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
     progress : callable, optional
         Called as ``progress(tokens done, tokens in all)``.
 

@@ -16,7 +16,7 @@ import torch
 from wordalloc.allocations import Allocation, Cutoffs, load
 from wordalloc.corpus import EncodedText, encode, read_vocabulary
 from wordalloc.corpus.reading import Paths
-from wordalloc.errors import InputError, RunError
+from wordalloc.errors import RunError
 from wordalloc.training.checkpoint import load_checkpoint, pack, save_checkpoint, unpack
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Batch, Sentences, Streams, replace_singletons
@@ -94,6 +94,7 @@ def train(
     run : path-like
         The run directory.
     config : TrainConfig, optional
+        Default: ``TrainConfig()``.
     resume : bool
         Continue a run of the same configuration; its figures are those of an unbroken one.
     progress : callable, optional
@@ -109,12 +110,9 @@ def train(
         If the loss is no longer a number; the last checkpoint stands.
     """
     config = config or TrainConfig()
-    if allocation is None:
-        allocation = read_vocabulary(paths, **text_options)
-    elif not isinstance(allocation, Allocation | Vocabulary):
-        allocation = load(allocation)
-    vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-    config = config.with_defaults(layer_name(allocation))
+    addressed = _allocation(allocation, paths, text_options)
+    vocabulary = addressed if isinstance(addressed, Vocabulary) else addressed.vocabulary
+    config = config.with_defaults(layer_name(addressed))
     device = choose_device(config.device)
     text = encode(paths, vocabulary)
     valid_text = None if valid is None else encode(valid, vocabulary)
@@ -125,13 +123,20 @@ def train(
     identity = {
         "train": config.to_json(),
         "vocabulary": vocabulary.fingerprint,
-        "allocation": allocation.cutoffs.tolist() if isinstance(allocation, Cutoffs) else "vocabulary",
+        "allocation": addressed.cutoffs.tolist() if isinstance(addressed, Cutoffs) else "vocabulary",
         "text": _digest(text),
         "valid": None if valid_text is None else _digest(valid_text),
     }
-    with directory.begin(identity, allocation, resume):
-        trainer = _Trainer(config, allocation, vocabulary, text, valid_text, directory, device, progress)
+    with directory.begin(identity, addressed, resume):
+        trainer = _Trainer(config, addressed, vocabulary, text, valid_text, directory, device, progress)
         return trainer.run()
+
+
+def _allocation(given: Any, paths: Paths, text_options: dict[str, Any]) -> Allocation | Vocabulary:
+    """Return what was given, loaded if it is a file, or the vocabulary counted from the text."""
+    if given is None:
+        return read_vocabulary(paths, **text_options)
+    return given if isinstance(given, Allocation | Vocabulary) else load(given)
 
 
 @dataclass

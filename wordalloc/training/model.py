@@ -71,7 +71,7 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
     if config.tie:
         if not isinstance(output, FullSoftmax):
             raise InputError("tying an adaptive softmax needs an adaptive input; give --input adaptive, or --no-tie")
-        output.head = embedding.weight
+        output.tie(embedding.weight)
     return embedding
 
 
