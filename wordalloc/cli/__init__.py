@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0: done. 2: the input or the target could not be used, or the user interrupted. 1: it failed while running.
     Whatever happens, the user reads one line, not a traceback; ``WORDALLOC_DEBUG=1`` shows the traceback.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A word that the terminal's encoding lacks is escaped, not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = _run(arguments)
         sys.stdout.flush()
@@ -20,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 0  # the reader of our output (head, less) has left: nothing is wrong, and nobody is there
         _drop_stdout()
     except OSError as error:
-        status = _report(f"cannot write to standard output: {error.strerror or error}", 2)
+        status = _report(f"standard output cannot be written: {error.strerror or error}", 2)
         _drop_stdout()
     except KeyboardInterrupt:
         status = _report("interrupted: nothing half-written was left behind", 2)
@@ -31,17 +36,19 @@ def _run(arguments: Sequence[str] | None) -> int:
     import click
 
     from wordalloc.cli.commands import commands
-    from wordalloc.errors import OutputError, WordallocError
+    from wordalloc.errors import WordallocError
 
     try:
-        result = commands.main(
-            args=None if arguments is None else list(arguments), prog_name="wordalloc", standalone_mode=False
-        )
-        return result if isinstance(result, int) else 0
+        # Not commands.main(), which answers interruptions and closed pipes in its own words.
+        with commands.make_context("wordalloc", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            commands.invoke(context)
+        return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.Abort as error:
         raise KeyboardInterrupt from error
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help())
+        click.echo(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.UsageError as error:
         hint = f" (see: {error.ctx.command_path} --help)" if error.ctx else ""
@@ -51,12 +58,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _report(message, error.exit_status if isinstance(error, WordallocError) else 2, error)
     except BrokenPipeError:
         raise
-    except (KeyboardInterrupt, SystemExit):
-        raise
     except MemoryError as error:
         return _report("out of memory: limit the vocabulary (--max-size) or the work (--memory-limit)", 1, error)
     except OSError as error:
-        return _report(str(OutputError(f"{error.filename or 'input or output'}: {error.strerror or error}")), 2, error)
+        if error.filename is None:
+            raise
+        return _report(f"{error.filename}: {(error.strerror or str(error)).lower()}", 2, error)
     except Exception as error:
         kind = type(error).__name__
         return _report(f"internal error: {kind}: {error}; WORDALLOC_DEBUG=1 shows where; please report it", 1, error)

@@ -1,0 +1,65 @@
+"""What the tests of the command line share: a small corpus, and the command as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def generated_text(n_lines: int, n_words: int, seed: int) -> str:
+    """Lines of Zipf-distributed words."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / (np.arange(n_words) + 2.0)
+    ids = rng.choice(n_words, size=(n_lines, 12), p=weights / weights.sum())
+    return "".join(" ".join(f"w{i}" for i in line) + "\n" for line in ids.tolist())
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with train.txt and valid.txt."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "train.txt").write_text(generated_text(1500, 800, seed=1))
+    (folder / "valid.txt").write_text(generated_text(100, 800, seed=2))
+    return folder
+
+
+@pytest.fixture
+def wordalloc(tmp_path: Path):
+    """Run the command in an empty folder: ``wordalloc("cutoffs", path)`` gives status, stdout and stderr."""
+
+    def run(*arguments: object, stdin: bytes | None = None, env: dict[str, str] | None = None, **options):
+        command = [sys.executable, "-m", "wordalloc", *map(str, arguments)]
+        environment = {**os.environ, **(env or {})}
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            capture_output=True,
+            input=stdin,
+            env=environment,
+            timeout=120,
+            check=False,
+            **options,
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    return run
+
+
+@pytest.fixture
+def refused(wordalloc, tmp_path: Path):
+    """Run the command, expect one line on stderr and status 2 with nothing written; return the line."""
+
+    def run(*arguments: object, **options) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        status, out, err = wordalloc(*arguments, **options)
+        assert (status, out) == (2, ""), (status, out, err)
+        assert err.count("\n") == 1 and err.startswith("wordalloc: "), err
+        assert sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return run

@@ -1,0 +1,141 @@
+"""Bad input: one line, exit status 2, nothing written. Every command that reads a source is asked."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import wordalloc as package
+
+SOURCE_COMMANDS = ("count", "buckets", "cutoffs")
+
+
+@pytest.fixture(params=SOURCE_COMMANDS)
+def command(request) -> str:
+    return request.param
+
+
+def test_an_empty_file(refused, command, tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    assert "empty.txt" in refused(command, "empty.txt")
+
+
+def test_a_missing_file(refused, command):
+    line = refused(command, "nowhere.txt")
+    assert "nowhere.txt" in line and "no such file" in line
+
+
+def test_a_folder(refused, command, tmp_path):
+    (tmp_path / "texts").mkdir()
+    line = refused(command, "texts")
+    assert "texts" in line and "folder" in line
+
+
+def test_binary_data(refused, command, tmp_path):
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9)
+    line = refused(command, "picture.png")
+    assert "picture.png" in line and "byte" in line and "--errors replace" in line
+
+
+def test_invalid_utf8_names_the_byte(refused, command, tmp_path):
+    (tmp_path / "latin.txt").write_bytes("naïve café\n".encode("latin-1"))
+    assert "byte 2 " in refused(command, "latin.txt")
+
+
+def test_a_truncated_gzip(refused, command, tmp_path):
+    whole = gzip.compress(b"some words here\n" * 5000)
+    (tmp_path / "cut.txt.gz").write_bytes(whole[: len(whole) // 2])
+    line = refused(command, "cut.txt.gz")
+    assert "cut.txt.gz" in line and "cut short" in line
+
+
+def test_no_word_often_enough(refused, command, tmp_path):
+    (tmp_path / "rare.txt").write_text("each word once\n")
+    assert "--min-count" in refused(command, "rare.txt", "--min-count", 2)
+
+
+def test_only_separators(refused, command, tmp_path):
+    (tmp_path / "blank.txt").write_bytes(b" \t\n\v\f\r\n")
+    assert "blank.txt" in refused(command, "blank.txt")
+
+
+@pytest.mark.parametrize("damage", ["cut", "foreign", "flipped"])
+def test_a_damaged_or_foreign_safetensors(refused, command, tmp_path, damage):
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "file.safetensors"
+    package.save(package.Vocabulary.from_counts(["a", "b", "c"], [3, 2, 1]), path)
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[:-5])
+    elif damage == "flipped":
+        path.write_bytes(content.replace(b'"counts"', b'"kounts"'))
+    else:
+        save_file({"weights": np.zeros(3, np.float32)}, path)
+    assert "file.safetensors" in refused(command, "file.safetensors")
+
+
+def test_a_bad_memory_limit(refused, corpus):
+    assert "512MB" in refused("count", corpus / "train.txt", "--memory-limit", "much")
+
+
+def test_unknown_options_and_commands(refused, corpus):
+    assert "--dimm" in refused("cutoffs", corpus / "train.txt", "--dimm", 3)
+    assert "cutof" in refused("cutof", corpus / "train.txt")
+
+
+@pytest.mark.parametrize("target", ["missing/out.safetensors", "/dev/full", "/proc/out.safetensors"])
+def test_a_target_that_cannot_be_written(refused, command, corpus, target):
+    if target == "/dev/full" and not Path(target).exists():
+        pytest.skip("there is no /dev/full here")
+    assert target in refused(command, corpus / "train.txt", "-o", target)
+
+
+def test_a_full_disk_leaves_what_stood_there(refused, corpus, tmp_path):
+    (tmp_path / "out.safetensors").write_bytes(b"what stood here")
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    line = refused("count", corpus / "train.txt", "-o", "out.safetensors", preexec_fn=limit)
+    assert "out.safetensors" in line
+    assert (tmp_path / "out.safetensors").read_bytes() == b"what stood here"
+
+
+def test_a_full_standard_output(corpus, tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "wordalloc", "count", str(corpus / "train.txt"), "--json"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode().count("\n") == 1 and "standard output" in done.stderr.decode()
+
+
+def test_a_reader_that_leaves_is_no_error(corpus, tmp_path, wordalloc):
+    wordalloc("count", corpus / "train.txt")
+    command = f"'{sys.executable}' -m wordalloc export train.vocabulary.safetensors --to tsv | head -1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.6, 1.2])
+def test_ctrl_c_leaves_one_line_and_no_file(tmp_path, delay):
+    (tmp_path / "big.txt").write_text("".join(f"w{i} v{i % 977} " for i in range(1_500_000)))
+    command = [sys.executable, "-m", "wordalloc", "cutoffs", "big.txt", "--lowercase"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the command was faster than the interruption")
+    assert process.returncode == 2, err
+    assert err.decode().count("\n") == 1 and "interrupted" in err.decode()
+    assert [path.name for path in tmp_path.iterdir()] == ["big.txt"]
