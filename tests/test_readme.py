@@ -1,0 +1,57 @@
+"""The README's commands and code, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wordalloc.corpus import write_demo_corpus
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def shape(output: str) -> list[str]:
+    """What must not change from one Python's documentation to the next: words, not figures."""
+    return [re.sub(r"[^a-z]+", " ", line.lower()).strip() for line in output.splitlines() if line.strip()]
+
+
+def test_the_session_runs_and_prints_what_it_says(tmp_path):
+    (tmp_path / "wordalloc-demo").mkdir()
+    write_demo_corpus(tmp_path / "wordalloc-demo")
+    commands = 0
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, printed = part.partition("\n")
+            words = shlex.split(command)
+            assert words[0] == "wordalloc"
+            run = [sys.executable, "-m", *words]
+            done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+            assert (done.returncode, done.stderr) == (0, ""), command
+            # Words of the corpus differ by Python version; the lines that only the program writes do not.
+            fixed = [line for line in shape(printed) if line.startswith(("written to", "constraints", "cluster", "choice"))]
+            assert fixed == [line for line in shape(done.stdout) if line in fixed], command
+            commands += 1
+    assert commands >= 5
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_runs(code, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.count(",") == 2  # three words
+
+
+def test_ci_calls_exactly_the_readmes_test_command():
+    setup, test = blocks("sh")
+    assert test.strip() in (ROOT / ".ci" / "run").read_text().splitlines()
+    assert setup.strip().endswith("wordalloc demo")
