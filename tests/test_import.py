@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import wordalloc
-from wordalloc import allocations, errors, files, vocabulary
+from wordalloc import allocations, checks, errors, files, vocabulary
 from wordalloc.allocations import base, cutoffs, interchange, storage
 
 HEAVY = [
@@ -29,7 +29,7 @@ HEAVY = [
     "pandas",
     "tokenizers",
 ]
-MODULES = [vocabulary, files, errors, allocations, base, cutoffs, interchange, storage]
+MODULES = [vocabulary, checks, files, errors, allocations, base, cutoffs, interchange, storage]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def test_the_session_runs_and_prints_what_it_says(tmp_path):
             done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
             assert (done.returncode, done.stderr) == (0, ""), command
             # Words of the corpus differ by Python version; the lines that only the program writes do not.
-            fixed = [line for line in shape(printed) if line.startswith(("written to", "constraints", "cluster", "choice"))]
+            fixed = [
+                line for line in shape(printed) if line.startswith(("written to", "constraints", "cluster", "choice"))
+            ]
             assert fixed == [line for line in shape(done.stdout) if line in fixed], command
             commands += 1
     assert commands >= 5

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wordalloc import TextOptions, Vocabulary
+from wordalloc.checks import plain_json, whole_numbers
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import MAX_COUNT, plain_json, whole_numbers
+from wordalloc.vocabulary import MAX_COUNT
 
 # Characters whose code points order differently in UTF-16 than in UTF-8, control characters, separators, emoji.
 letters = st.one_of(

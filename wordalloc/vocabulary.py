@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wordalloc.checks import Frozen, plain_json, read_only, whole_numbers
 from wordalloc.errors import InputError
 
 EOS = "<eos>"
@@ -66,15 +66,6 @@ class TextOptions:
     def to_json(self) -> dict[str, Any]:
         """Return the options as a JSON object."""
         return asdict(self)
-
-
-class Frozen:
-    """An object whose attributes are set once, so that what its constructor checked stays true."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.__dict__:
-            raise AttributeError(f"{name!r} of a {type(self).__name__} is read-only; make a new one")
-        super().__setattr__(name, value)
 
 
 class Vocabulary(Frozen):
@@ -240,7 +231,7 @@ class Vocabulary(Frozen):
         pieces = _encode(self.words)
         offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)), out=offsets[1:])
-        return _frozen(np.frombuffer(b"".join(pieces), dtype=np.uint8)), _frozen(offsets)
+        return read_only(np.frombuffer(b"".join(pieces), dtype=np.uint8)), read_only(offsets)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -275,34 +266,6 @@ class Vocabulary(Frozen):
                 f"words of equal count must be sorted by their bytes, but {self.words[rank]!r} stands "
                 f"before {self.words[rank + 1]!r} at rank {rank}"
             )
-
-
-def plain_json(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a private copy of `values` as a file will give it back, or say what a file cannot hold.
-
-    Parameters
-    ----------
-    values : mapping
-        Strings, finite numbers, booleans, None, and lists and mappings of these.
-    name : str
-        What the values are, for the message of an error.
-
-    Raises
-    ------
-    InputError
-        If a value is none of these.
-
-    Examples
-    --------
-    >>> plain_json({"limits": (1, 2)}, "parameters")
-    {'limits': [1, 2]}
-    """
-    try:
-        text = json.dumps(dict(values), ensure_ascii=False, allow_nan=False)
-        text.encode("utf-8")
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{name} must be plain finite JSON values: {error}") from error
 
 
 def _encode(words: Sequence[str]) -> list[bytes]:
@@ -354,40 +317,4 @@ def _as_int64(values: npt.ArrayLike, size: int, name: str) -> npt.NDArray[np.int
     array = whole_numbers(values, name)
     if array.shape != (size,):
         raise InputError(f"{name} must have one entry a word: expected shape ({size},), got {array.shape}")
-    return array
-
-
-def whole_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
-    """Return a read-only int64 copy of `values`, refusing what int64 cannot hold exactly.
-
-    Parameters
-    ----------
-    values : array_like of int
-        Of any shape. Booleans and floats are refused, also where they are whole.
-    name : str
-        What the values are, for the message of an error.
-
-    Raises
-    ------
-    InputError
-        If an entry is not a whole number, or does not fit int64.
-
-    Examples
-    --------
-    >>> whole_numbers([3, 1], "counts").dtype
-    dtype('int64')
-    """
-    try:
-        array = np.asarray(values)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{name} must be a list of whole numbers, all rows of one length") from error
-    if array.size and array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be whole numbers that fit int64, not {array.dtype}")
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise InputError(f"{name} must fit int64, but the largest is {int(array.max())}")
-    return _frozen(array.astype(np.int64))
-
-
-def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    array.setflags(write=False)
     return array

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from wordalloc.allocations import storage
+from wordalloc.checks import Frozen, plain_json
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import Frozen, Vocabulary, plain_json
+from wordalloc.vocabulary import Vocabulary
 
 
 class Allocation(Frozen, ABC):

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from wordalloc.allocations.base import Allocation
 from wordalloc.allocations.storage import Arrays, take
+from wordalloc.checks import read_only, whole_numbers
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import Vocabulary, whole_numbers
+from wordalloc.vocabulary import Vocabulary
 
 
 class Cutoffs(Allocation):
@@ -80,9 +81,7 @@ class Cutoffs(Allocation):
     def masses(self) -> npt.NDArray[np.float64]:
         """Share of all counted tokens in each band, shape (J + 1,); zeros where nothing was counted."""
         sums = np.add.reduceat(self.vocabulary.counts.astype(np.float64), self.bounds[:-1])
-        shares = sums / max(self.vocabulary.total, 1)
-        shares.setflags(write=False)
-        return shares
+        return read_only(sums / max(self.vocabulary.total, 1))
 
     def cluster_of(self, ranks: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return the band of each rank.

@@ -184,9 +184,10 @@ def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
                 yield chunk, raw.tell()
     except EOFError as error:
         raise InputError(f"{file.name}: the compressed file is cut short; fetch it again") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{file.name}: the compressed file is damaged: {error}") from error
-    except OSError as error:
+    except (OSError, zlib.error) as error:
+        # The decompressors raise OSError too, but without a number.
+        if not isinstance(error, OSError) or error.errno is None:
+            raise InputError(f"{file.name}: the compressed file is damaged: {error}; fetch it again") from error
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{file.name}: cannot be read: {reason}") from error
 

@@ -1,0 +1,117 @@
+"""Token ids: what they are, and that the cache can be trusted."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wordalloc
+from wordalloc.corpus import demo, encode, encoding, write_demo_corpus
+from wordalloc.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("WORDALLOC_CACHE", str(folder))
+    return folder
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "B", "É", "rare", "<eos>", "<unk>"]), max_size=5), max_size=8),
+    st.booleans(),
+    st.booleans(),
+)
+def test_decodes_to_the_text(tmp_path_factory, lines, lowercase, eos):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("".join(" ".join(line) + "\n" for line in [*lines, ["a", "a", "b", "é"]]))
+    vocabulary = wordalloc.Vocabulary.from_counts(
+        ["a", "b", "é", "<eos>", "<unk>"], [9, 5, 3, 2, 1], text=wordalloc.TextOptions(lowercase=lowercase, eos=eos)
+    )
+    encoded = encode(path, vocabulary)
+    expected, ends, unknown = [], [], 0
+    for line in [*lines, ["a", "a", "b", "é"]]:
+        words = [word.lower() if lowercase else word for word in line]
+        unknown += sum(word not in vocabulary.words for word in words)
+        expected += [word if word in vocabulary.words else "<unk>" for word in words] + (["<eos>"] if eos else [])
+        ends.append(len(expected))
+    assert [vocabulary.words[i] for i in encoded.ids] == expected
+    assert encoded.line_ends.tolist() == ends
+    assert encoded.n_unknown == unknown
+
+
+def test_the_cache_is_used_and_not_believed(tmp_path, cache, monkeypatch):
+    (tmp_path / "text.txt").write_text("a b a\nb\n")
+    vocabulary = wordalloc.count(tmp_path / "text.txt")
+    first = encode(tmp_path / "text.txt", vocabulary).ids.tolist()
+    with monkeypatch.context() as patch:
+        patch.setattr(encoding, "_write", lambda *_: pytest.fail("encoded again"))
+        assert encode(tmp_path / "text.txt", vocabulary).ids.tolist() == first
+    for file in ("ids.int32", "line_ends.int64", "meta.json"):
+        entry = next((cache / "ids").iterdir())
+        (entry / file).write_bytes((entry / file).read_bytes()[:-1])
+        assert encode(tmp_path / "text.txt", vocabulary).ids.tolist() == first
+    (tmp_path / "text.txt").write_text("a b b\nb\n")
+    assert encode(tmp_path / "text.txt", vocabulary).ids.tolist() != first
+    assert len(list((cache / "ids").iterdir())) == 2
+
+
+def test_ids_outlive_the_cache(tmp_path, cache):
+    (tmp_path / "text.txt").write_text("a b a\n")
+    encoded = encode(tmp_path / "text.txt", wordalloc.count(tmp_path / "text.txt"))
+    shutil.rmtree(cache)
+    assert encoded.ids.tolist() == [0, 2, 0, 1] or np.unique(encoded.ids).size == 3
+
+
+def _encode_in_a_process(arguments):
+    path, vocabulary = arguments
+    return encode(path, wordalloc.load(vocabulary)).ids.tolist()
+
+
+def test_two_processes_share_a_cache(tmp_path):
+    (tmp_path / "text.txt").write_text("a b c d\n" * 50_000)
+    wordalloc.save(wordalloc.count(tmp_path / "text.txt"), tmp_path / "v")
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        one, two = pool.map(_encode_in_a_process, [(tmp_path / "text.txt", tmp_path / "v")] * 2)
+    assert one == two and len(one) == 250_000
+
+
+def test_unknown_words_need_a_word_for_them(tmp_path):
+    (tmp_path / "text.txt").write_text("a stranger\n")
+    vocabulary = wordalloc.Vocabulary.from_counts(["a", "b"], [2, 1])
+    with pytest.raises(InputError, match=r"'stranger' is not in the vocabulary"):
+        encode(tmp_path / "text.txt", vocabulary)
+
+
+def test_a_full_lookup_still_answers(tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding._Lookup, "_MAX_LEARNT", 1)
+    (tmp_path / "text.txt").write_text("A b B a É x y z X\n")
+    vocabulary = wordalloc.Vocabulary.from_counts(
+        ["a", "b", "<unk>", "<eos>"], [4, 3, 2, 1], text=wordalloc.TextOptions(lowercase=True)
+    )
+    assert encode(tmp_path / "text.txt", vocabulary).ids.tolist() == [0, 1, 1, 0, 2, 2, 2, 2, 2, 3]
+
+
+def test_the_demo_corpus_is_there_and_the_same_twice(tmp_path):
+    train, valid = write_demo_corpus(tmp_path)
+    first = train.read_bytes(), valid.read_bytes()
+    assert 200_000 < len(first[0].split()) < 2_000_000
+    assert 0.03 < len(first[1].split()) / len(first[0].split()) < 0.08
+    assert write_demo_corpus(tmp_path) == (train, valid)
+    assert (train.read_bytes(), valid.read_bytes()) == first
+
+
+def test_the_demo_corpus_imports_nothing_it_reads(tmp_path, monkeypatch):
+    (tmp_path / "loud.py").write_text('"""Module of words."""\nraise SystemExit("imported")\n')
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "binary.py").write_bytes(b"\x00\xff")
+    (tmp_path / "nested").mkdir()
+    (tmp_path / "nested" / "more.py").write_text('class A:\n    """First part.\n\n    Second, part."""\n')
+    monkeypatch.setattr(demo.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
+    assert list(demo.demo_paragraphs()) == ["module of words .", "first part .", "second , part ."]

@@ -1,0 +1,156 @@
+"""Whatever a user has: told apart by content, read alike, refused in one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import duckdb
+import numpy as np
+import pytest
+
+import wordalloc
+from wordalloc.corpus import read_vocabulary
+from wordalloc.errors import InputError
+
+COUNTS = {"the": 5, "cat": 3, "naïve": 3, "<unk>": 1, "zero": 0}
+
+
+def found(vocabulary):
+    return dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
+
+
+def write(path, kind):
+    """Write COUNTS in one of the formats."""
+    if kind == "tsv":
+        path.write_bytes("".join(f"{word}\t{count}\r\n" for word, count in COUNTS.items()).encode())
+    elif kind == "json":
+        path.write_text(json.dumps(COUNTS, indent=1))
+    elif kind == "parquet":
+        with duckdb.connect() as connection:
+            connection.execute("CREATE TABLE t (count BIGINT, word VARCHAR, extra BIGINT)")
+            connection.executemany("INSERT INTO t VALUES (?, ?, 0)", [[n, w] for w, n in COUNTS.items()])
+            connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    else:
+        wordalloc.save(wordalloc.Vocabulary.from_counts(list(COUNTS), list(COUNTS.values())), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["tsv", "json", "parquet", "safetensors"])
+def test_ready_counts_are_told_by_content(tmp_path, kind):
+    assert found(read_vocabulary(write(tmp_path / "whatever.txt", kind))) == COUNTS
+
+
+@pytest.mark.parametrize("kind", ["tsv", "json", "parquet", "safetensors"])
+def test_limits_on_ready_counts_drop_into_unk(tmp_path, kind):
+    path = write(tmp_path / "counts", kind)
+    assert found(read_vocabulary(path, min_count=4)) == {"the": 5, "<unk>": 7}
+    assert found(read_vocabulary(path, max_size=3)) == {"the": 5, "<unk>": 4, "cat": 3}
+    with pytest.raises(InputError, match="lower --min-count"):
+        read_vocabulary(path, min_count=9)
+
+
+def test_an_allocations_words_and_text_options_are_its_own(tmp_path):
+    (tmp_path / "text.txt").write_text("A b B a\n")
+    vocabulary = wordalloc.count(tmp_path / "text.txt", lowercase=True, unk="UNK", eos=False)
+    wordalloc.Cutoffs(vocabulary, [1]).save(tmp_path / "file")
+    again = read_vocabulary(tmp_path / "file", lowercase=False)
+    assert again.text == vocabulary.text and found(again) == {"a": 2, "b": 2, "UNK": 0}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a\t1\nb\tx\n", None),  # not all lines are counts: it is a text
+        (b"a\t1\nb\t2\na\t3\n", "line 3: 'a' was counted on line 1"),
+        (b"a\t1\n\t2\n", None),
+        (b'{"a": 1, "b": -2}', "'b': the count must be"),
+        (b'{"a": 1.5, "b": 2}', "'a': the count must be"),
+        (b'{"a": 1, "a": 2}', "'a' appears twice"),
+        (b'{"a": 99999999999999999999}', "2\\*\\*62"),
+        (b"{}", "empty"),
+        (b'{"a": 1', None),
+    ],
+)
+def test_damaged_counts_are_named_or_read_as_text(tmp_path, content, says):
+    path = tmp_path / "counts"
+    path.write_bytes(content)
+    if says is None:
+        assert read_vocabulary(path).text is not None
+    else:
+        with pytest.raises(InputError, match=says):
+            read_vocabulary(path)
+
+
+def test_a_late_bad_line_of_a_tsv_is_named(tmp_path):
+    lines = [f"w{i}\t{i}" for i in range(20_000)]
+    lines[15_000] = "w15000 lost its tab"
+    (tmp_path / "counts.tsv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"counts\.tsv: line 15001: expected word<TAB>count"):
+        read_vocabulary(tmp_path / "counts.tsv")
+
+
+def test_a_damaged_parquet_is_named(tmp_path):
+    path = write(tmp_path / "counts.parquet", "parquet")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"counts\.parquet: damaged Parquet"):
+        read_vocabulary(path)
+
+
+def test_a_vocab_json_needs_counts_or_a_text(tmp_path):
+    ids = {"the": 2, "cat": 0, "<unk>": 1, "never": 3}
+    (tmp_path / "vocab.json").write_text(json.dumps(ids))
+    (tmp_path / "text.txt").write_text("the cat the dog\n")
+    with pytest.raises(InputError, match=r"token ids, not counts; give --counts"):
+        read_vocabulary(tmp_path / "vocab.json")
+    vocabulary = read_vocabulary([tmp_path / "vocab.json", tmp_path / "text.txt"])
+    assert found(vocabulary) == {"the": 2, "<unk>": 1, "cat": 1, "never": 0}
+    assert vocabulary.ids.tolist() == [ids[word] for word in vocabulary.words]
+    for counts in ({"the": 9, "cat": 4}, {"2": 9, "0": 4}):
+        (tmp_path / "counts.json").write_text(json.dumps(counts))
+        vocabulary = read_vocabulary(tmp_path / "vocab.json", counts=tmp_path / "counts.json")
+        assert found(vocabulary) == {"the": 9, "cat": 4, "<unk>": 0, "never": 0}
+        assert vocabulary.ids.tolist() == [2, 0, 1, 3]
+    (tmp_path / "counts.json").write_text('{"dog": 3}')
+    with pytest.raises(InputError, match="'dog', which is not in the tokenizer's vocabulary"):
+        read_vocabulary(tmp_path / "vocab.json", counts=tmp_path / "counts.json")
+    with pytest.raises(InputError, match="its ids are fixed"):
+        read_vocabulary([tmp_path / "vocab.json", tmp_path / "text.txt"], max_size=3)
+
+
+def test_a_tokenizer_json_counts_text_its_own_way(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers", reason="needs the extra huggingface")
+    texts = ["the cat sat on the mat", "the dog sat on the log"] * 20
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.train_from_iterator(texts, tokenizers.trainers.BpeTrainer(vocab_size=40, special_tokens=["<unk>"]))
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "text.txt").write_text("\n".join(texts))
+    vocabulary = read_vocabulary([tmp_path / "tokenizer.json", tmp_path / "text.txt"])
+    expected = np.zeros(tokenizer.get_vocab_size(), dtype=int)
+    for text in texts:
+        np.add.at(expected, tokenizer.encode(text).ids, 1)
+    assert vocabulary.counts.tolist() == expected[vocabulary.ids].tolist()
+    assert dict(zip(vocabulary.words, vocabulary.ids.tolist(), strict=True)) == tokenizer.get_vocab()
+
+
+def test_kinds_cannot_be_mixed(tmp_path):
+    write(tmp_path / "a", "tsv")
+    (tmp_path / "b").write_text("text\n")
+    with pytest.raises(InputError, match=r"a \(tsv\), b \(text\)|\(tsv\).*\(text\)"):
+        read_vocabulary([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(InputError, match="no file matches"):
+        read_vocabulary(tmp_path / "*.nothing")
+
+
+def test_reading_pulls_in_no_data_frames(tmp_path):
+    import subprocess
+
+    write(tmp_path / "counts.parquet", "parquet")
+    code = (
+        "import sys\nfrom wordalloc.corpus import read_vocabulary\n"
+        f"read_vocabulary({str(tmp_path / 'counts.parquet')!r})\n"
+        "print([name for name in ('pandas', 'pyarrow', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,92 @@
+"""What every container of this package promises: whole numbers, plain values, and nothing that changes later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordalloc.errors import InputError
+
+
+class Frozen:
+    """An object whose attributes are set once, so that what its constructor checked stays true."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"{name!r} of a {type(self).__name__} is read-only; make a new one")
+        super().__setattr__(name, value)
+
+
+def whole_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
+    """Return a read-only int64 copy of `values`, refusing what int64 cannot hold exactly.
+
+    Parameters
+    ----------
+    values : array_like of int
+        Of any shape. Booleans and floats are refused, also where they are whole.
+    name : str
+        What the values are, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        If an entry is not a whole number, or does not fit int64.
+
+    Examples
+    --------
+    >>> whole_numbers([3, 1], "counts").dtype
+    dtype('int64')
+    """
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{name} must be a list of whole numbers, all rows of one length") from error
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be whole numbers that fit int64, not {array.dtype}")
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{name} must fit int64, but the largest is {int(array.max())}")
+    return read_only(array.astype(np.int64))
+
+
+def plain_json(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a private copy of `values` as a file will give it back, or say what a file cannot hold.
+
+    Parameters
+    ----------
+    values : mapping
+        Strings, finite numbers, booleans, None, and lists and mappings of these.
+    name : str
+        What the values are, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        If a value is none of these.
+
+    Examples
+    --------
+    >>> plain_json({"limits": (1, 2)}, "parameters")
+    {'limits': [1, 2]}
+    """
+    try:
+        text = json.dumps(dict(values), ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{name} must be plain finite JSON values: {error}") from error
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return `array` itself, which from now on refuses to be written to.
+
+    Parameters
+    ----------
+    array : ndarray
+        One that nobody else writes to.
+    """
+    array.setflags(write=False)
+    return array
