@@ -127,8 +127,8 @@ def train(
         "text": _digest(text),
         "valid": None if valid_text is None else _digest(valid_text),
     }
+    trainer = _Trainer(config, addressed, vocabulary, text, valid_text, directory, device, progress)
     with directory.begin(identity, addressed, resume):
-        trainer = _Trainer(config, addressed, vocabulary, text, valid_text, directory, device, progress)
         return trainer.run()
 
 
