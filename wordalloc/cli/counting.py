@@ -85,7 +85,8 @@ def buckets(source: Source, n: int, by: str, output: str | None, as_json: bool) 
         )
         return
     click.echo(f"{source.title}: {counted(vocabulary)}\n")
-    print_table(["ranks", "words", "mass", "first word", "last word"], [_bucket_row(vocabulary, row) for row in rows])
+    words = ["first word", "last word"]
+    print_table(["ranks", "words", "mass", *words], [_bucket_row(vocabulary, row) for row in rows], text=words)
     for line in _fit_lines(bands.parameters):
         click.echo(line)
     click.echo(f"\nwritten to {target}")

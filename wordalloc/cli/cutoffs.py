@@ -146,10 +146,10 @@ def _print(best: Cutoffs, others: list[Alternative]) -> None:
     )
     click.echo()
     _print_choices(best, others)
+    floor = f" and holds at least {found['min_head']:,} words" if found["min_head"] > 1 else ""
     click.echo(
-        f"\nConstraints: the head answers at least {percent(found['min_head_mass'])} of the tokens "
-        f"and holds at least {found['min_head']:,} words;\neach tail cluster but the last answers at least "
-        f"{percent(found['min_tail_share'])} of the tokens that reach it."
+        f"\nConstraints: the head answers at least {percent(found['min_head_mass'])} of the tokens{floor};\n"
+        f"each tail cluster but the last answers at least {percent(found['min_tail_share'])} of what reaches it."
     )
 
 
@@ -165,14 +165,15 @@ def _print_choices(best: Cutoffs, others: list[Alternative]) -> None:
     chosen = next((i for i, choice in enumerate(choices) if choice[1] == best.cutoffs.tolist()), len(choices))
     choices.append(("full softmax", [], full, ""))
     for other in others:
-        note = "" if other.feasible else "  breaks a constraint"
+        note = "" if other.feasible else "breaks a constraint"
         choices.append((f"copied {other.name}", other.cutoffs.cutoffs.tolist(), other.cost, note))
     print_table(
-        ["choice", "cutoffs", "time a step", "full ÷ it", ""],
+        ["choice", "cutoffs", "time a step", "full ÷ it", "note"],
         [
             (name, ", ".join(f"{c:,}" for c in cutoffs) or "–", milliseconds(cost), f"{full / cost:.1f} ×", note)
             for name, cutoffs, cost, note in choices
         ],
+        text=["cutoffs", "note"],
         mark=chosen,
     )
 

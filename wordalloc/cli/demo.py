@@ -60,5 +60,6 @@ def demo(output: str, as_json: bool) -> None:
             )
             for name, run in runs.items()
         ],
+        text=["run directory"],
     )
     click.echo(f"\nEverything lies in {result.folder}/. Next: wordalloc cutoffs YOUR-TEXT")

@@ -96,14 +96,15 @@ def _print_bands(content: Cutoffs) -> None:
         )
         for first, end, mass in zip(bounds, bounds[1:], content.masses.tolist(), strict=False)
     ]
-    print_table(["ranks", "words", "mass", "most frequent"], rows)
+    print_table(["ranks", "words", "mass", "most frequent"], rows, text=["most frequent"])
 
 
 def _print_origin(content: Any, vocabulary: Vocabulary) -> None:
     parts = {"source": vocabulary.source, "text": vocabulary.text.to_json() if vocabulary.text else None}
     parts["limits"] = vocabulary.parameters
     if isinstance(content, Allocation):
-        parts["parameters"] = content.parameters
+        # What else was tried is for --json.
+        parts["parameters"] = {name: value for name, value in content.parameters.items() if name != "solved"}
     click.echo()
     for name, values in parts.items():
         if values:

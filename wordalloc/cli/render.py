@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -24,21 +24,26 @@ def emit_json(content: Any) -> None:
     click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", mark: int = -1) -> None:
-    """Print an aligned table: the first column left, the others right; row `mark` stands out."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, text: Sequence[str] = (), mark: int = -1
+) -> None:
+    """Print an aligned table: the first column and those named in `text` left, figures right; row `mark` stands out."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0)
-    )
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", header_style="dim", no_wrap=place == 0)
+        justify: Literal["left", "right"] = "left" if not place or column in text else "right"
+        table.add_column(column, justify=justify, header_style="dim", no_wrap=place == 0)
     for number, row in enumerate(rows):
         # Text, not str: words of a corpus may look like markup.
         table.add_row(*(Text(cell) for cell in row), style="bold green" if number == mark else None)
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def percent(share: float) -> str:
