@@ -68,5 +68,6 @@ def words(*listed: str | bytes) -> dict[str, np.ndarray]:
 
 def write(path: Path, content: bytes) -> Path:
     """Write the bytes and return the path."""
+    path.unlink(missing_ok=True)  # a new file: some file systems wait for the disk when one is overwritten
     path.write_bytes(content)
     return path

@@ -150,7 +150,7 @@ NEEDS_COMPILER = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=NEEDS_COMPILER)])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=[NEEDS_COMPILER, pytest.mark.long])])
 def test_compiles_whole_for_batches_whose_clusters_differ(backend):
     torch.manual_seed(0)
     layer = AdaptiveSoftmax(100, 16, [10, 40])

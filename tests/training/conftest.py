@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # two spin against each other where the machine is busy: a hundred times slower
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -59,14 +60,19 @@ def test_a_killed_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):
     command = [sys.executable, "-m", "wordalloc", "train", str(chain.train), "--valid", str(chain.valid), "--no-eos"]
     command += ["--width", "32", "--batch", "8", "--bptt", "20", "--epochs", "2", "--dropout", "0.1"]
     command += ["--learning-rate", "0.01", "--checkpoint-seconds", "0", "--device", "cpu"]
-    subprocess.run([*command, "--run", "unbroken"], cwd=tmp_path, check=True, capture_output=True)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, "--run", "unbroken"], cwd=tmp_path, env=env, check=True, capture_output=True)
     expected = (tmp_path / "unbroken" / "metrics.jsonl").read_bytes()
     weights = (tmp_path / "unbroken" / "checkpoint" / "best.safetensors").read_bytes()
 
     kills = 0
     for delay in (0.1, 0.4, 0.8):
         process = subprocess.Popen(
-            [*command, "--run", "broken", "--resume"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, "--run", "broken", "--resume"],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         wait_for_steps(tmp_path / "broken" / "metrics.jsonl", process)
         time.sleep(delay)
@@ -74,7 +80,7 @@ def test_a_killed_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
     assert kills >= 1
-    subprocess.run([*command, "--run", "broken", "--resume"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*command, "--run", "broken", "--resume"], cwd=tmp_path, env=env, check=True, capture_output=True)
     assert (tmp_path / "broken" / "metrics.jsonl").read_bytes() == expected
     assert (tmp_path / "broken" / "checkpoint" / "best.safetensors").read_bytes() == weights
 

@@ -8,6 +8,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import Evaluation, evaluate
-from wordalloc.training.loop import TrainProgress, TrainResult, train
+from wordalloc.training.loop import TrainResult, train
+from wordalloc.training.trainer import TrainProgress
 
 __all__ = ["Evaluation", "TrainConfig", "TrainProgress", "TrainResult", "evaluate", "train"]

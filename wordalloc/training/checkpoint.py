@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +39,22 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     FormatError
         If the file is damaged or no checkpoint.
     """
+    with damage_reported(path), safe_open(path, framework="pt") as file:
+        content = json.loads((file.metadata() or {})[_KEY])
+        return {name: file.get_tensor(name) for name in file.keys()}, content  # noqa: SIM118
+
+
+@contextlib.contextmanager
+def damage_reported(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a checkpoint is read or put in place into one sentence."""
     try:
-        with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})[_KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, content  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise FormatError(f"{path}: damaged checkpoint: {error}; train anew in another --run") from error
+        yield
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise FormatError(f"{path}: damaged checkpoint: {reason}; train anew in another --run") from error
 
 
-def pack(model: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> dict[str, Tensor]:
+def pack(model: nn.Module, optimizer: torch.optim.Optimizer, state: State, device: torch.device) -> dict[str, Tensor]:
     """Return all tensors of a training in progress: weights, optimiser, recurrent state, random states."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for number, entry in optimizer.state_dict()["state"].items():
@@ -54,8 +63,8 @@ def pack(model: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> di
         parts = state if isinstance(state, tuple) else (state,)
         tensors |= {f"state.{number}": part for number, part in enumerate(parts)}
     tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    if device.type != "cpu":
+        tensors["random.device"] = torch.get_device_module(device).get_rng_state()
     return tensors
 
 
@@ -70,8 +79,8 @@ def unpack(
         entries.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.cpu"])
-    if torch.cuda.is_available() and "random.cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(tensors["random.device"])
     parts = [part.to(device) for _, part in sorted(_below(tensors, "state.").items())]
     return None if not parts else parts[0] if len(parts) == 1 else tuple(parts)
 

@@ -12,7 +12,7 @@ import torch
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.reading import Paths
 from wordalloc.errors import InputError
-from wordalloc.training.checkpoint import load_checkpoint
+from wordalloc.training.checkpoint import damage_reported, load_checkpoint
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Sentences, Streams
 from wordalloc.training.model import LanguageModel, State, choose_device
@@ -80,7 +80,8 @@ def evaluate(
     place = choose_device(device)
     model = LanguageModel(allocation, config)
     tensors, _ = load_checkpoint(directory.best)
-    model.load_state_dict(tensors)
+    with damage_reported(directory.best):
+        model.load_state_dict(tensors)
     nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)
     return Evaluation(nll, perplexity(nll), int(text.ids.size), text.n_unknown / text.ids.size)
 

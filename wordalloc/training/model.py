@@ -60,6 +60,24 @@ def detach(state: State) -> State:
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
 
 
+def rows_of(state: State, rows: slice) -> State:
+    """Return the recurrent state of some of a batch's sequences: (layers, B, d) along B."""
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        return tuple(part[:, rows].contiguous() for part in state)
+    return state[:, rows].contiguous()
+
+
+def join(states: list[State]) -> State:
+    """Put the states of a batch's parts together again."""
+    if len(states) == 1:
+        return states[0]
+    if isinstance(states[0], tuple):
+        return tuple(torch.cat(parts, dim=1) for parts in zip(*states, strict=True))
+    return torch.cat(states, dim=1)
+
+
 def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config: TrainConfig) -> nn.Module:
     if config.input == "adaptive":
         if not isinstance(allocation, Cutoffs) or not isinstance(output, AdaptiveSoftmax):

@@ -46,9 +46,10 @@ class RunDirectory:
         ------
         InputError
             If it is not empty and `resume` is not given, belongs to another configuration, or is in use.
+        OutputError
+            If it cannot be made.
         """
-        own = {self.config.name, self.allocation.name, self.latest.parent.name, "lock"}
-        if self.path.is_dir() and not self.config.exists() and {entry.name for entry in self.path.iterdir()} - own:
+        if self._is_foreign():
             raise InputError(f"the folder {self.path} is not empty and holds no run; name another --run")
         try:
             self.latest.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,8 @@ class RunDirectory:
             else:
                 save(allocation, self.allocation)
                 write_text(self.config, json.dumps(config, indent=2, sort_keys=True) + "\n")
+            for leftover in self._leftovers():
+                leftover.unlink(missing_ok=True)
             yield
 
     def read_config(self) -> dict[str, Any]:
@@ -88,20 +91,54 @@ class RunDirectory:
 
     def append(self, file: Path, entry: dict[str, Any]) -> None:
         """Add one line."""
-        with file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(entry, allow_nan=False) + "\n")
+        try:
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(entry, allow_nan=False) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {file}: {(error.strerror or str(error)).lower()}") from error
 
     def read_lines(self, file: Path) -> list[dict[str, Any]]:
-        """Return the whole lines of a file; what a crash left of the last one is no line."""
+        """Return the entries of a file, none where it is missing."""
         if not file.exists():
             return []
-        whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        try:
+            return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError) as error:
+            raise FormatError(f"{file}: damaged: {error}; train anew in another --run") from error
 
-    def keep_until(self, step: int) -> None:
-        """Drop the metrics of steps after `step`: they will be made again."""
-        kept = [entry for entry in self.read_lines(self.metrics) if entry["step"] <= step]
-        write_text(self.metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
+    def metrics_size(self) -> int:
+        """Return the bytes of the metrics, once the disk holds them: what a checkpoint stands on."""
+        with self.metrics.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def rewind(self, metrics_size: int) -> None:
+        """Drop the metrics after a checkpoint, for they will be made again, and a line of timings cut short.
+
+        Counting bytes, not steps, tells an epoch's figures from the last step's: both carry the same step.
+        """
+        found = self.metrics.stat().st_size if self.metrics.exists() else 0
+        if found < metrics_size:
+            raise FormatError(
+                f"{self.metrics}: cut short: {found} bytes, but the checkpoint was taken at {metrics_size}; "
+                "train anew in another --run"
+            )
+        if found:
+            os.truncate(self.metrics, metrics_size)
+        if self.timings.exists():
+            os.truncate(self.timings, self.timings.read_bytes().rfind(b"\n") + 1)
+
+    def _is_foreign(self) -> bool:
+        """Tell whether the folder holds something else than a run, or the beginning of one."""
+        if self.config.exists() or not self.path.is_dir():
+            return False
+        own = {self.allocation, self.latest.parent, self.path / "lock", *self._leftovers()}
+        return self.latest.exists() or bool(set(self.path.iterdir()) - own)
+
+    def _leftovers(self) -> list[Path]:
+        """Return the temporary files of writes that a killed process did not finish."""
+        written = (self.config, self.allocation, self.latest, self.best)
+        return [leftover for file in written for leftover in file.parent.glob(f".{file.name}.*.tmp")]
 
     def _compare(self, config: dict[str, Any]) -> None:
         """Refuse to continue another run, and say where they differ."""
@@ -132,5 +169,5 @@ def _lock(file: Any, path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise InputError(
-            f"the run directory {path} is in use by another process; wait for it, or use another"
+            f"the run directory {path} is in use by another process; wait for it, or name another --run"
         ) from error

@@ -1,0 +1,278 @@
+"""The training loop itself: steps, reports, epochs, checkpoints.
+
+All that the next step depends on is in a checkpoint, so a run broken off anywhere continues to the same figures.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wordalloc.allocations import Allocation
+from wordalloc.corpus import EncodedText
+from wordalloc.errors import RunError
+from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
+from wordalloc.training.config import TrainConfig
+from wordalloc.training.data import Batch, Sentences, Streams, replace_singletons
+from wordalloc.training.evaluation import initial_state, mean_nll, perplexity
+from wordalloc.training.model import LanguageModel, State, detach, join, rows_of
+from wordalloc.training.optimisation import learning_rate, make_optimizer
+from wordalloc.training.run_directory import RunDirectory
+from wordalloc.vocabulary import Vocabulary
+
+REPORT_STEPS = 20  # between figures; looking at the losses waits for the device
+SHOW_SECONDS = 0.25  # between calls of `progress`
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a training is: for whoever draws a bar.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    tokens, total_tokens : int
+        Trained on so far, and in the whole run.
+    nll : float
+        Mean training loss of the last steps, nats a token.
+    tokens_per_second : float
+        Of training, over the last steps.
+    """
+
+    epoch: int
+    tokens: int
+    total_tokens: int
+    nll: float
+    tokens_per_second: float
+
+
+@dataclass
+class Position:
+    """Where a training stands: all that a checkpoint keeps besides tensors."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    tokens: int = 0
+    epoch_nll: float = 0.0
+    epoch_tokens: int = 0
+    best_nll: float | None = None
+    epochs_without_gain: int = 0
+    finished: bool = False
+    metrics_size: int = 0
+
+
+class Trainer:
+    """One run, from wherever its directory stands to its end.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        With its learning rate settled.
+    allocation : Allocation or Vocabulary
+        Picks the output layer.
+    text, valid : EncodedText
+        The training text, and the validation text or None.
+    directory : RunDirectory
+        Begun, and locked.
+    device : torch.device
+        Where to compute.
+    progress : callable, optional
+        Given a `TrainProgress` a few times a second.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        allocation: Allocation | Vocabulary,
+        text: EncodedText,
+        valid: EncodedText | None,
+        directory: RunDirectory,
+        device: torch.device,
+        progress: Callable[[TrainProgress], None] | None,
+    ) -> None:
+        self.config, self.text, self.valid = config, text, valid
+        self.vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
+        self.directory, self.device, self.progress = directory, device, progress
+        torch.manual_seed(config.seed)
+        self.model = LanguageModel(allocation, config).to(device)
+        self.optimizer = make_optimizer(self.model, config, device)
+        self.at = Position()
+        self.state: State = None
+        self.total_tokens = min(config.max_tokens or 2**62, config.epochs * int(text.ids.size))
+        self.window = _Window()
+        self.shown = time.monotonic()
+
+    def run(self) -> None:
+        """Train from where the directory stands to the end."""
+        if self.directory.latest.exists():
+            tensors, content = load_checkpoint(self.directory.latest)
+            with damage_reported(self.directory.latest):
+                self.at = Position(**content)
+                self.state = unpack(tensors, self.model, self.optimizer, self.device)
+        self.directory.rewind(self.at.metrics_size)
+        self.model.train()
+        while not self.at.finished:
+            self._epoch()
+
+    def _epoch(self) -> None:
+        config, at = self.config, self.at
+        batches = self._batches(at.epoch)
+        ranks = replace_singletons(self.vocabulary, config.seed, at.epoch)
+        saved = time.monotonic()
+        self.window = _Window()
+        for batch in batches.steps(at.step_in_epoch, ranks):
+            if at.tokens >= self.total_tokens:
+                break
+            self._step(batch)
+            self._show()
+            if at.step % REPORT_STEPS == 0:
+                self._report()
+                if time.monotonic() - saved > config.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                self.window = _Window()
+        self._report()
+        self._end_epoch()
+
+    def _batches(self, epoch: int) -> Streams | Sentences:
+        config, start = self.config, self.vocabulary.eos_rank or 0
+        if config.by_sentence:
+            shuffle = int(np.random.default_rng((config.seed, epoch)).integers(2**63))
+            return Sentences(self.text, config.batch, config.bptt, start, shuffle)
+        return Streams(self.text, config.batch, config.bptt, start)
+
+    def _step(self, batch: Batch) -> None:
+        """Take one optimiser step; the loss stays on the device."""
+        config, at, n_tokens = self.config, self.at, batch.n_tokens
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, at.step, at.tokens / self.total_tokens)
+        self.optimizer.zero_grad(set_to_none=True)
+        state = initial_state(self.state, batch.fresh)
+        rows = -(-batch.inputs.shape[0] // config.accumulate)
+        losses, states = [], []
+        for part in range(0, batch.inputs.shape[0], rows):
+            chosen = slice(part, part + rows)
+            inputs, targets = batch.inputs[chosen].to(self.device), batch.targets[chosen].to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.amp and self.device.type == "cuda"):
+                loss, after = self.model.loss(inputs, targets, rows_of(state, chosen))
+            (loss / n_tokens).backward()
+            losses.append(loss.detach())
+            states.append(detach(after))
+        self.state = join(states)
+        if config.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step()
+        at.step += 1
+        at.step_in_epoch += 1
+        at.tokens += n_tokens
+        self.window.add(sum(losses[1:], losses[0]), n_tokens)
+
+    def _show(self) -> None:
+        """Tell whoever listens, a few times a second."""
+        if self.progress is not None and time.monotonic() - self.shown > SHOW_SECONDS:
+            self.shown = time.monotonic()
+            self.progress(self._progress(math.fsum(self.window.losses())))
+
+    def _progress(self, nll: float) -> TrainProgress:
+        at, window = self.at, self.window
+        return TrainProgress(
+            at.epoch + 1, at.tokens, self.total_tokens, nll / window.tokens, window.tokens / window.seconds
+        )
+
+    def _report(self) -> None:
+        """Write down the losses since the last report."""
+        at, window = self.at, self.window
+        if not window.tokens:
+            return
+        losses = window.losses()
+        for step, loss in enumerate(losses, at.step - len(losses) + 1):
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss is no longer a number at step {step} (epoch {at.epoch + 1})")
+        nll = math.fsum(losses)
+        at.epoch_nll += nll
+        at.epoch_tokens += window.tokens
+        self.directory.append(
+            self.directory.metrics, {"step": at.step, "tokens": at.tokens, "nll": nll / window.tokens}
+        )
+        self.directory.append(
+            self.directory.timings, {"step": at.step, "tokens": window.tokens, "train_seconds": window.seconds}
+        )
+        if self.progress is not None and at.tokens >= self.total_tokens:
+            self.progress(self._progress(nll))
+
+    def _end_epoch(self) -> None:
+        config, at = self.config, self.at
+        at.epoch += 1
+        entry: dict[str, Any] = {"step": at.step, "tokens": at.tokens, "epoch": at.epoch}
+        entry["train_nll"] = at.epoch_nll / max(at.epoch_tokens, 1)
+        better = self.valid is None
+        if self.valid is not None:
+            nll = self._validate(self.valid)
+            entry |= {"valid_nll": nll, "valid_perplexity": perplexity(nll)}
+            better = at.best_nll is None or nll < at.best_nll
+            at.best_nll = nll if better else at.best_nll
+        at.epochs_without_gain = 0 if better else at.epochs_without_gain + 1
+        at.step_in_epoch, at.epoch_nll, at.epoch_tokens = 0, 0.0, 0
+        out_of_patience = config.patience is not None and at.epochs_without_gain >= config.patience
+        at.finished = at.epoch >= config.epochs or at.tokens >= self.total_tokens or out_of_patience
+        self._check_weights()
+        if better:
+            save_checkpoint(self.directory.best, self.model.state_dict(), {"epoch": at.epoch})
+        self.directory.append(self.directory.metrics, entry)
+        self._save()
+
+    def _validate(self, valid: EncodedText) -> float:
+        began = time.monotonic()
+        nll = mean_nll(self.model, valid, self.config, self.vocabulary, self.device)
+        if not math.isfinite(nll):
+            raise self._diverged(f"the validation loss is no longer a number after epoch {self.at.epoch}")
+        seconds = time.monotonic() - began
+        self.directory.append(self.directory.timings, {"step": self.at.step, "valid_seconds": seconds})
+        return nll
+
+    def _save(self) -> None:
+        self._check_weights()
+        self.at.metrics_size = self.directory.metrics_size()
+        tensors = pack(self.model, self.optimizer, self.state, self.device)
+        save_checkpoint(self.directory.latest, tensors, dict(vars(self.at)))
+
+    def _check_weights(self) -> None:
+        """Refuse to keep weights that the last step ruined: its loss was taken before it."""
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            raise self._diverged(f"a weight is no longer a number after step {self.at.step}")
+
+    def _diverged(self, what: str) -> RunError:
+        kept = "the last checkpoint stands" if self.directory.latest.exists() else "no checkpoint was taken yet"
+        return RunError(f"{what}: lower --learning-rate or --clip; {kept}")
+
+
+class _Window:
+    """The steps since the last report: their losses, on the device, and the time."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._losses: list[Tensor] = []
+        self._began = time.monotonic()
+
+    def add(self, loss: Tensor, n_tokens: int) -> None:
+        """Add a step's summed loss."""
+        self._losses.append(loss)
+        self.tokens += n_tokens
+
+    def losses(self) -> list[float]:
+        """Return the summed loss of each step; waits for the device."""
+        return torch.stack(self._losses).tolist()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the last report."""
+        return max(time.monotonic() - self._began, 1e-9)
