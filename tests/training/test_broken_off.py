@@ -47,10 +47,11 @@ def run(chain, vocabulary, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"optimizer": "sgd", "learning_rate": 1.0}, {"cell": "gru", "layers": 2}, {"by_sentence": True}],
+    [{}, {"optimizer": "sgd", "learning_rate": 1.0, "cell": "gru", "layers": 2}, {"by_sentence": True}],
     ids=str,
 )
 def test_a_run_that_dies_before_any_of_its_writes_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, changes):
+    changes = {"epochs": 2, **changes}
     run("unbroken", **changes)
     expected = (tmp_path / "unbroken" / "metrics.jsonl").read_bytes()
     best = (tmp_path / "unbroken" / "checkpoint" / "best.safetensors").read_bytes()
@@ -78,10 +79,10 @@ def test_a_run_that_dies_before_any_of_its_writes_resumes_to_the_same_bytes(run,
             result = run(f"broken{number}", resume=True, **changes)
             assert (tmp_path / f"broken{number}" / "metrics.jsonl").read_bytes() == expected
             assert (tmp_path / f"broken{number}" / "checkpoint" / "best.safetensors").read_bytes() == best
-            assert len(result.epochs) == 3
+            assert len(result.epochs) == 2
         else:
             break
-    assert number >= 3 * 6  # each epoch: two lines, a checkpoint, the validation's time, best, a line, a checkpoint
+    assert number >= 2 * 6  # each epoch: two lines, a checkpoint, the validation's time, best, a line, a checkpoint
 
 
 def test_half_written_lines_and_files_are_made_again(run, tmp_path):
@@ -161,12 +162,11 @@ def test_the_same_cutoffs_with_other_widths_are_another_run(run, vocabulary):
 
 
 def test_divergence_names_the_step_and_keeps_the_last_good_checkpoint(run, tmp_path):
-    wild = {"optimizer": "sgd", "learning_rate": 1e4, "clip": 0.0, "cell": "rnn", "warmup": 0, "schedule": "constant"}
     run()
     good = (tmp_path / "run" / "checkpoint" / "latest.safetensors").read_bytes()
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     with pytest.raises(RunError, match=r"at step \d+ .*no checkpoint was taken yet"):
-        run("wild", **{**wild, "learning_rate": 1e30})
+        run("wild", optimizer="sgd", learning_rate=1e30, clip=0.0, cell="rnn", warmup=0)
     # The same run, continued at a rate that ruins it: the checkpoint it stands on stays.
     config["train"] |= {"epochs": 4, "learning_rate": 1e30, "clip": 0.0}
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
@@ -185,10 +185,16 @@ def rewrite_as_unfinished(path):
     save_file(tensors, path, metadata={"wordalloc_checkpoint": json.dumps(content)})
 
 
-def test_a_weight_ruined_by_the_very_last_step_is_not_saved(run, tmp_path):
+def test_a_weight_ruined_by_the_very_last_step_is_not_saved(run, tmp_path, monkeypatch):
+    class Ruinous(torch.optim.SGD):
+        def step(self):
+            super().step()
+            self.param_groups[0]["params"][0].data[0] = math.nan
+
+    monkeypatch.setattr(trainer, "make_optimizer", lambda model, config, device: Ruinous(model.parameters(), lr=0.0))
     # One step: its loss, taken before the step, is a good number.
-    with pytest.raises(RunError, match="a weight is no longer a number after step 1"):
-        run(optimizer="sgd", learning_rate=3e38, clip=0.0, warmup=0, max_tokens=1, accumulate=1, schedule="constant")
+    with pytest.raises(RunError, match="a weight is no longer a number after step 1:"):
+        run(max_tokens=1)
     assert not list((tmp_path / "run" / "checkpoint").iterdir())
 
 

@@ -265,6 +265,7 @@ def test_half_of_the_words_seen_once_train_the_unknown_word():
         ("batch", 2.5),
         ("learning_rate", -1),
         ("learning_rate", math.nan),
+        ("learning_rate", 1e300),
         ("seed", -1),
     ],
 )

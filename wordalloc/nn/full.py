@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from wordalloc.allocations import Allocation
 from wordalloc.errors import InputError
 from wordalloc.nn.adaptive import AdaptiveSoftmax
+from wordalloc.nn.protocol import OutputLayer
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -43,6 +44,9 @@ class FullSoftmax(AdaptiveSoftmax):
         unk: int | None = None,
     ) -> None:
         super().__init__(vocab_size, dim, [], head_bias=bias, unk=unk)
+
+    def extra_repr(self) -> str:
+        return OutputLayer.extra_repr(self)
 
     def tie(self, embedding: Tensor) -> None:
         """Use an input embedding's weights, (V, d), as the output's too (Press & Wolf 2017)."""

@@ -67,6 +67,14 @@ class TrainConfig:
     ------
     InputError
         If a value is impossible; the message names it.
+
+    Examples
+    --------
+    >>> config = TrainConfig(cell="gru", width=64)
+    >>> config.with_defaults("adaptive").learning_rate == LEARNING_RATES["adaptive"]
+    True
+    >>> TrainConfig.from_json(config.to_json()) == config
+    True
     """
 
     cell: str = "lstm"
@@ -101,7 +109,7 @@ class TrainConfig:
         _check("warmup", self.warmup, int, lambda value: value >= 0, "a whole number of at least 0")
         _check("seed", self.seed, int, lambda value: 0 <= value < 2**63, "a whole number from 0 to 2**63 - 1")
         _check("dropout", self.dropout, float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
-        _check("learning_rate", self.learning_rate, float, lambda value: value > 0, "a positive number")
+        _check("learning_rate", self.learning_rate, float, lambda value: 0 < value < 3e38, "a positive float32 number")
         _check("clip", self.clip, float, lambda value: value >= 0, "a number of at least 0")
         _check("checkpoint_seconds", self.checkpoint_seconds, float, lambda value: value >= 0, "at least 0 seconds")
         if self.batch % self.accumulate:
@@ -113,7 +121,7 @@ class TrainConfig:
         return self if self.learning_rate is not None else replace(self, learning_rate=rate)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the result depends on."""
+        """Return what the result depends on: all but `checkpoint_seconds`."""
         content = asdict(self)
         del content["checkpoint_seconds"]
         return content

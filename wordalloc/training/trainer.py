@@ -194,10 +194,11 @@ class Trainer:
         if not window.tokens:
             return
         losses = window.losses()
-        for step, loss in enumerate(losses, at.step - len(losses) + 1):
-            if not math.isfinite(loss):
-                raise self._diverged(f"the loss is no longer a number at step {step} (epoch {at.epoch + 1})")
         nll = math.fsum(losses)
+        if not math.isfinite(perplexity(nll / window.tokens)):
+            steps = range(at.step - len(losses) + 1, at.step + 1)
+            step = next((step for step, loss in zip(steps, losses, strict=True) if not math.isfinite(loss)), at.step)
+            raise self._diverged(f"the loss is no longer a number at step {step} (epoch {at.epoch + 1})")
         at.epoch_nll += nll
         at.epoch_tokens += window.tokens
         self.directory.append(
@@ -211,6 +212,7 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         config, at = self.config, self.at
+        self._check_weights()
         at.epoch += 1
         entry: dict[str, Any] = {"step": at.step, "tokens": at.tokens, "epoch": at.epoch}
         entry["train_nll"] = at.epoch_nll / max(at.epoch_tokens, 1)
@@ -224,7 +226,6 @@ class Trainer:
         at.step_in_epoch, at.epoch_nll, at.epoch_tokens = 0, 0.0, 0
         out_of_patience = config.patience is not None and at.epochs_without_gain >= config.patience
         at.finished = at.epoch >= config.epochs or at.tokens >= self.total_tokens or out_of_patience
-        self._check_weights()
         if better:
             save_checkpoint(self.directory.best, self.model.state_dict(), {"epoch": at.epoch})
         self.directory.append(self.directory.metrics, entry)
@@ -233,8 +234,8 @@ class Trainer:
     def _validate(self, valid: EncodedText) -> float:
         began = time.monotonic()
         nll = mean_nll(self.model, valid, self.config, self.vocabulary, self.device)
-        if not math.isfinite(nll):
-            raise self._diverged(f"the validation loss is no longer a number after epoch {self.at.epoch}")
+        if not math.isfinite(perplexity(nll)):
+            raise self._diverged(f"the validation perplexity is no longer finite after step {self.at.step}")
         seconds = time.monotonic() - began
         self.directory.append(self.directory.timings, {"step": self.at.step, "valid_seconds": seconds})
         return nll
