@@ -68,6 +68,20 @@ def assert_refused_or_sound(file: Path, contents: Iterable[bytes]) -> float:
     return len(sound) / len(outcomes)
 
 
+def with_arrays(drop: str = "", meta: Any = None, **changes: np.ndarray) -> bytes:
+    """Return a file of two words and one cutoff, with arrays changed, added or dropped."""
+    arrays = {**raw.words("a", "b"), "counts": np.array([2, 1]), "cutoffs": np.array([1])}
+    arrays.update(changes)
+    arrays.pop(drop, None)
+    return raw.pack(arrays, with_meta() if meta is None else meta)
+
+
+def with_meta(**changes: Any) -> dict[str, Any]:
+    """Return sound metadata with keys changed; ... drops one."""
+    meta = {"format_version": 1, "kind": "cutoffs", "text": None, "source": {}, "parameters": {"vocabulary": {}}}
+    return {key: value for key, value in {**meta, **changes}.items() if value is not ...}
+
+
 # --- cut, flipped, overwritten
 
 
@@ -181,7 +195,7 @@ BOMBS: dict[str, bytes] = {
     "header of no bytes": bytes(8) + b"{}",
     "header of spaces": (50).to_bytes(8, "little") + b"{" + b" " * 49,
     **{
-        name: raw.join({"__metadata__": {"wordalloc": "{}"}, "counts": {**I64, **change}}, bytes(8))
+        name: raw.join({"__metadata__": {"wordalloc": json.dumps(with_meta())}, "counts": {**I64, **change}}, bytes(8))
         for name, change in {
             "end beyond the file": {"data_offsets": [0, 2**40], "shape": [2**37]},
             "shape beyond the offsets": {"shape": [2**40]},
@@ -195,6 +209,9 @@ BOMBS: dict[str, bytes] = {
             "offsets negative": {"data_offsets": [-8, 0]},
             "offsets of one": {"data_offsets": [0]},
             "unknown dtype": {"dtype": "I65"},
+            "dtype that NumPy lacks": {"dtype": "BF16", "shape": [4]},
+            "dtype of half bytes": {"dtype": "F4", "shape": [16]},
+            "complex": {"dtype": "C64"},
             "dtype of another size": {"dtype": "I32"},
             "no shape": {"shape": None},
         }.items()
@@ -243,20 +260,6 @@ def test_lies_about_lengths_cost_no_memory(tmp_path: Path) -> None:
 
 
 # --- metadata
-
-
-def with_arrays(drop: str = "", meta: Any = None, **changes: np.ndarray) -> bytes:
-    """Return a file of two words and one cutoff, with arrays changed, added or dropped."""
-    arrays = {**raw.words("a", "b"), "counts": np.array([2, 1]), "cutoffs": np.array([1])}
-    arrays.update(changes)
-    arrays.pop(drop, None)
-    return raw.pack(arrays, with_meta() if meta is None else meta)
-
-
-def with_meta(**changes: Any) -> dict[str, Any]:
-    """Return sound metadata with keys changed; ... drops one."""
-    meta = {"format_version": 1, "kind": "cutoffs", "text": None, "source": {}, "parameters": {"vocabulary": {}}}
-    return {key: value for key, value in {**meta, **changes}.items() if value is not ...}
 
 
 def test_the_undamaged_file_of_these_tests_loads(file: Path) -> None:

@@ -41,7 +41,7 @@ def wordalloc(tmp_path: Path):
             capture_output=True,
             input=stdin,
             env=environment,
-            timeout=120,
+            timeout=300,
             check=False,
             **options,
         )

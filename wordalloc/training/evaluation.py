@@ -67,7 +67,22 @@ def evaluate(
     Raises
     ------
     InputError
-        If the run has no checkpoint yet, or most of the text is out of its vocabulary.
+        If the run has no finished epoch yet, or more than half of the text is out of its vocabulary.
+    FormatError
+        If a file of the run is damaged.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from wordalloc.training import train
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = pathlib.Path(folder) / "text.txt"
+    ...     _ = text.write_text("tick tock " * 500)
+    ...     config = TrainConfig(width=8, batch=4, bptt=10, device="cpu")
+    ...     result = train(text, valid=text, run=f"{folder}/run", config=config, eos=False)
+    ...     evaluation = evaluate(f"{folder}/run", text)
+    >>> evaluation.tokens, abs(evaluation.perplexity - result.best_perplexity) < 1e-3
+    (1000, True)
     """
     directory = RunDirectory(run)
     config = TrainConfig.from_json(directory.read_config()["train"])
