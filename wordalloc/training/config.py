@@ -11,7 +11,7 @@ from wordalloc.errors import InputError
 
 # AdamW's rates with the schedule below, per output layer: the best of 2, 3, 5 and 8 in a thousand after one pass
 # over two million tokens (benchmarks/RESULTS.md).
-LEARNING_RATES = {"full": 5e-3, "adaptive": 5e-3}
+LEARNING_RATES = {"full": 8e-3, "adaptive": 8e-3}
 SGD_LEARNING_RATE = 1.0
 
 
