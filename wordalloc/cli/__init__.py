@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _drop_stdout()
     except KeyboardInterrupt:
         status = _report("interrupted: nothing half-written was left behind", 2)
+        sys.stderr.flush()
+        # Not sys.exit: where the interruption fell into a library's own start, Python remembers it as unhandled
+        # and would end by the signal after all.
+        os._exit(status)
     sys.exit(status)
 
 

@@ -7,6 +7,7 @@ import click
 from wordalloc.cli.counting import counted
 from wordalloc.cli.render import emit_json, json_option, print_table
 from wordalloc.cli.training import training_bar
+from wordalloc.interrupts import deferred_interrupts
 
 
 @click.command()
@@ -21,7 +22,8 @@ def demo(output: str, as_json: bool) -> None:
     Example:
       wordalloc demo
     """
-    from wordalloc.pipelines.demo import run_demo
+    with deferred_interrupts():
+        from wordalloc.pipelines.demo import run_demo
 
     with training_bar() as progress:
         result = run_demo(output, stage=lambda title: click.echo(f"{title} …", err=True), progress=progress)

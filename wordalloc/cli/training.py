@@ -13,6 +13,7 @@ import click
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS
+from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     from wordalloc.training import TrainProgress, TrainResult
@@ -90,8 +91,9 @@ def train(
     Example:
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
     """
-    from wordalloc.training import TrainConfig
-    from wordalloc.training import train as run_training
+    with deferred_interrupts():
+        from wordalloc.training import TrainConfig
+        from wordalloc.training import train as run_training
 
     names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
     text_options = {name: options.pop(name) for name in names}
@@ -124,7 +126,8 @@ def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> No
     Example:
       wordalloc evaluate wordalloc-run test.txt
     """
-    from wordalloc.training import evaluate as run_evaluation
+    with deferred_interrupts():
+        from wordalloc.training import evaluate as run_evaluation
 
     with progress_bar("evaluating") as progress:
         result = run_evaluation(run, paths, device=device, progress=progress)

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from wordalloc.corpus.engine import load_duckdb
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError, RunError
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
@@ -173,8 +174,7 @@ def describe(files: list[Input], tokens: int) -> dict[str, Any]:
 @contextlib.contextmanager
 def _database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a private database that spills into a temporary folder, removed at the end whatever happens."""
-    import duckdb
-
+    duckdb = load_duckdb()
     config: dict[str, Any] = {"threads": threads or os.cpu_count() or 1, "preserve_insertion_order": False}
     if memory_limit is not None:
         if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit.strip(), re.IGNORECASE):
@@ -190,8 +190,11 @@ def _database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.
             raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
         except duckdb.IOException as error:
             raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
-        except duckdb.InterruptException as error:
-            raise KeyboardInterrupt from error
+        except (duckdb.InterruptException, RuntimeError) as error:
+            # A Ctrl-C that arrives inside a query comes back as a plain RuntimeError.
+            if "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
 
 
 def _count_files(

@@ -8,6 +8,7 @@ differs from one version of Python to the next.
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import re
 import sysconfig
@@ -32,7 +33,7 @@ def demo_paragraphs() -> Iterator[str]:
     True
     """
     library = Path(sysconfig.get_paths()["stdlib"])
-    for text in (*_topics(library), *_docstrings(library)):
+    for text in itertools.chain(_topics(library), _docstrings(library)):
         for paragraph in re.split(r"\n\s*\n", text):
             tokens = _TOKEN.findall(paragraph.lower())
             if tokens:

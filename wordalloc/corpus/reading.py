@@ -101,15 +101,14 @@ def read_blocks(
     """
 
     def decode(block: bytes, start: int) -> str:
+        if start == 0 and block.startswith(BOM):
+            block, start = block[len(BOM) :], len(BOM)
         return _decode(block if keep_separators else block.translate(_TO_SPACE), file, start, errors)
 
     offset = 0  # of the first byte of `pending` in the decompressed stream
     pending: list[bytes] = []
     position = 0
     for chunk, position in _chunks(file, block_bytes):
-        if offset == 0 and not pending and chunk.startswith(BOM):
-            chunk = chunk[len(BOM) :]
-            offset = len(BOM)
         cut = 1 + max(chunk.rfind(separator) for separator in _SEPARATOR_BYTES)
         if cut == 0:
             pending.append(chunk)

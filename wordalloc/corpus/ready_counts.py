@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wordalloc.corpus.engine import load_duckdb
 from wordalloc.corpus.reading import BOM, Input, read_blocks
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
@@ -79,8 +80,7 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
 
 def read_parquet(file: Input) -> Counts:
     """Read a Parquet file of two columns, text and whole numbers (``word`` and ``count`` among more)."""
-    import duckdb
-
+    duckdb = load_duckdb()
     try:
         with duckdb.connect(":memory:") as connection:
             table = connection.execute("SELECT * FROM read_parquet(?)", [str(file.path)])
