@@ -9,8 +9,8 @@ from typing import Any
 
 from wordalloc.errors import InputError
 
-# AdamW's rates with the schedule below, per output layer: the best of 2, 3, 5 and 8 in a thousand after one pass
-# over two million tokens (benchmarks/RESULTS.md).
+# AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens
+# (benchmarks/RESULTS.md).
 LEARNING_RATES = {"full": 8e-3, "adaptive": 8e-3}
 SGD_LEARNING_RATE = 1.0
 
