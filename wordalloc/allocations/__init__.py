@@ -7,14 +7,17 @@ import reprlib
 from typing import Any
 
 from wordalloc.allocations import storage
-from wordalloc.allocations.base import Allocation
+from wordalloc.allocations.base import Allocation, Stored
+from wordalloc.allocations.bigrams import Bigrams
+from wordalloc.allocations.classes import Classes
 from wordalloc.allocations.cutoffs import Cutoffs
+from wordalloc.allocations.tree import Tree
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import Vocabulary
 
-__all__ = ["Allocation", "Cutoffs", "load", "save"]
+__all__ = ["Allocation", "Bigrams", "Classes", "Cutoffs", "Stored", "Tree", "load", "save"]
 
-KINDS: dict[str, type[Allocation]] = {kind.kind: kind for kind in (Cutoffs,)}
+KINDS: dict[str, type[Stored]] = {kind.kind: kind for kind in (Bigrams, Cutoffs, Classes, Tree)}
 VOCABULARY_KIND = "vocabulary"
 
 
@@ -28,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Allocation or Vocabulary
+    Allocation, Bigrams or Vocabulary
         Of the class that the file's kind names.
 
     Raises
@@ -54,11 +57,11 @@ def load(path: str | os.PathLike[str]) -> Any:
         kind = reprlib.repr(record.kind)
         raise FormatError(f"{path}: holds the unknown kind {kind}; this wordalloc knows {known}; upgrade it")
     try:
-        allocation = KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
+        content = KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
     except InputError as error:
         raise FormatError(f"{path}: damaged {record.kind} file: {error}") from error
-    _refuse_unknown(path, record, allocation.arrays())
-    return allocation
+    _refuse_unknown(path, record, content.arrays())
+    return content
 
 
 def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known: storage.Arrays) -> None:
@@ -67,12 +70,12 @@ def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known:
         raise FormatError(f"{path}: damaged {record.kind} file: it holds the unknown arrays {listed}")
 
 
-def save(what: Allocation | Vocabulary, path: str | os.PathLike[str]) -> None:
-    """Write an allocation or a vocabulary to `path`, whole or not at all.
+def save(what: Stored | Vocabulary, path: str | os.PathLike[str]) -> None:
+    """Write an allocation, bigrams or a vocabulary to `path`, whole or not at all.
 
     Parameters
     ----------
-    what : Allocation or Vocabulary
+    what : Allocation, Bigrams or Vocabulary
         What to write. The same content gives the same bytes.
     path : path-like
         The file to make or to replace.

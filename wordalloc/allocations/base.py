@@ -1,4 +1,4 @@
-"""What all allocations share: a vocabulary, parameters, and a place in a file."""
+"""What everything over a vocabulary shares: parameters, and a place in a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
 
-class Allocation(Frozen, ABC):
-    """An address for every word of a vocabulary. Frozen; a subclass checks itself when it is made.
+class Stored(Frozen, ABC):
+    """Arrays over a vocabulary that have a kind of file. Frozen; a subclass checks itself when it is made.
 
     Parameters
     ----------
     vocabulary : Vocabulary
-        The words that have the addresses.
+        The words that the arrays are about.
     parameters : mapping, optional
         What the result depends on, its objective and lower bound where it has them: plain JSON values,
         never times, threads or paths.
@@ -49,17 +49,13 @@ class Allocation(Frozen, ABC):
     def arrays(self) -> storage.Arrays:
         """Return the arrays of this kind, by their names in the file."""
 
-    @abstractmethod
-    def addresses(self) -> storage.Arrays:
-        """Return what a reader wants to know of each word: named arrays of shape (V,)."""
-
     @classmethod
     @abstractmethod
     def from_arrays(cls, vocabulary: Vocabulary, arrays: storage.Arrays, parameters: Mapping[str, Any]) -> Self:
-        """Make the allocation from what a file holds; raise InputError where that is wrong."""
+        """Make the object from what a file holds; raise InputError where that is wrong."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write this allocation to `path` (see `wordalloc.allocations.storage`), whole or not at all.
+        """Write this to `path` (see `wordalloc.allocations.storage`), whole or not at all.
 
         Raises
         ------
@@ -67,3 +63,11 @@ class Allocation(Frozen, ABC):
             If the target cannot be written; it is then left as it was.
         """
         storage.write(path, self.kind, self.vocabulary, self.arrays(), self.parameters)
+
+
+class Allocation(Stored):
+    """An address for every word of a vocabulary."""
+
+    @abstractmethod
+    def addresses(self) -> storage.Arrays:
+        """Return what a reader wants to know of each word: named arrays of shape (V,)."""
