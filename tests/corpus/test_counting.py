@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import reading
-from wordalloc.corpus.counting import _database
+from wordalloc.corpus.engine import open_database
 from wordalloc.errors import InputError
 
 # Everything that separates somewhere, and separates here or does not.
@@ -130,7 +130,7 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
     wordalloc.count(tmp_path / "good.txt")
     with pytest.raises(InputError):
         wordalloc.count(tmp_path / "bad.txt")
-    with pytest.raises(KeyboardInterrupt), _database(None, None):
+    with pytest.raises(KeyboardInterrupt), open_database(None, None):
         raise KeyboardInterrupt
     assert list(spill.iterdir()) == []
 

@@ -9,23 +9,17 @@ limit plus the words kept. The result depends neither on the number of threads n
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import os
-import re
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from wordalloc.corpus.engine import load_duckdb
+from wordalloc.corpus.engine import Progress, open_database
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
-from wordalloc.errors import InputError, RunError
+from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
 if TYPE_CHECKING:
     import duckdb
-
-Progress = Callable[[int, int], None]
 
 # Splitting by lines first gives DuckDB rows of a size that its vectors were made for: twice as fast as one
 # long row. Only \n ends a line; the other separators become spaces before.
@@ -125,7 +119,8 @@ def count_inputs(
 ) -> Vocabulary:
     """Count files that are open already; see `count`."""
     names = ", ".join(file.name for file in files)
-    with _database(memory_limit, threads) as connection:
+    with open_database(memory_limit, threads) as connection:
+        connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
         lines = _count_files(connection, files, text, progress)
         specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
         room = _room(max_size, len(specials))
@@ -169,32 +164,6 @@ def describe(files: list[Input], tokens: int) -> dict[str, Any]:
     """Return what an allocation file remembers of its sources: names and sizes, and the number of tokens."""
     listed = sorted((file.base_name, file.size) for file in files)
     return {"names": [name for name, _ in listed], "sizes": [size for _, size in listed], "tokens": tokens}
-
-
-@contextlib.contextmanager
-def _database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a private database that spills into a temporary folder, removed at the end whatever happens."""
-    duckdb = load_duckdb()
-    config: dict[str, Any] = {"threads": threads or os.cpu_count() or 1, "preserve_insertion_order": False}
-    if memory_limit is not None:
-        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit.strip(), re.IGNORECASE):
-            raise InputError(f"the memory limit must be a number and a unit, such as 512MB, not {memory_limit!r}")
-        config["memory_limit"] = memory_limit
-    with tempfile.TemporaryDirectory(prefix="wordalloc-count-") as folder:
-        config["temp_directory"] = folder
-        try:
-            with duckdb.connect(":memory:", config=config) as connection:
-                connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
-                yield connection
-        except duckdb.OutOfMemoryException as error:
-            raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
-        except duckdb.IOException as error:
-            raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
-        except (duckdb.InterruptException, RuntimeError) as error:
-            # A Ctrl-C that arrives inside a query comes back as a plain RuntimeError.
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from error
-            raise
 
 
 def _count_files(

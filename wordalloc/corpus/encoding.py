@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.corpus.counting import Progress
+from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import cache_directory
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
-_LAYOUT = 1  # part of the key: a change of the layout makes new entries
+_LAYOUT = 2  # part of the key: a change of the layout makes new entries
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,15 @@ class EncodedText:
         Ranks in the vocabulary; read-only, mapped from disk.
     line_ends : ndarray of int64, shape (L,)
         Where each line ends in `ids` (exclusive); a line's ``<eos>`` belongs to it.
+    file_ends : ndarray of int64, shape (F,)
+        Where each file ends in `ids` (exclusive).
     n_unknown : int
         How many tokens were out of the vocabulary and read as the unknown word.
     """
 
     ids: npt.NDArray[np.int32]
     line_ends: npt.NDArray[np.int64]
+    file_ends: npt.NDArray[np.int64]
     n_unknown: int
 
 
@@ -100,9 +103,10 @@ def _load(entry: Path) -> EncodedText | None:
         meta = json.loads((entry / "meta.json").read_text())
         ids = np.memmap(entry / "ids.int32", np.int32, "r")
         line_ends = np.fromfile(entry / "line_ends.int64", np.int64)
-        whole = ids.size == meta["tokens"] and line_ends.size == meta["lines"]
-        return EncodedText(ids, line_ends, meta["unknown"]) if whole else None
-    except (OSError, ValueError, KeyError, TypeError):
+        file_ends = np.array(meta["file_ends"], dtype=np.int64)
+        whole = ids.size == file_ends[-1] and line_ends.size == meta["lines"]
+        return EncodedText(ids, line_ends, file_ends, meta["unknown"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 
@@ -113,16 +117,23 @@ def _write(
     folder = Path(tempfile.mkdtemp(prefix="new-", dir=entry.parent))
     try:
         lookup = _Lookup(vocabulary, text)
-        tokens = lines = unknown = 0
+        tokens = lines = unknown = finished = 0
+        total, file_ends = sum(file.size for file in files), []
         with (folder / "ids.int32").open("wb") as id_file, (folder / "line_ends.int64").open("wb") as end_file:
-            for block in _whole_lines_at_ends(files, text, progress):
-                ids, ends, n_unknown = lookup.encode(block)
-                ids.tofile(id_file)
-                (ends + tokens).tofile(end_file)
-                tokens, lines, unknown = tokens + ids.size, lines + ends.size, unknown + n_unknown
+            for file in files:
+                for block, position in _whole_lines(file, text):
+                    ids, ends, n_unknown = lookup.encode(block)
+                    ids.tofile(id_file)
+                    (ends + tokens).tofile(end_file)
+                    tokens, lines, unknown = tokens + ids.size, lines + ends.size, unknown + n_unknown
+                    if progress is not None:
+                        progress(finished + position, total)
+                file_ends.append(tokens)
+                finished += file.size
         if not tokens:
             raise InputError(f"{', '.join(file.name for file in files)}: there is no word to encode")
-        (folder / "meta.json").write_text(json.dumps({"tokens": tokens, "lines": lines, "unknown": unknown}))
+        meta = {"file_ends": file_ends, "lines": lines, "unknown": unknown}
+        (folder / "meta.json").write_text(json.dumps(meta))
         if entry.exists():
             shutil.rmtree(entry, ignore_errors=True)  # damaged, or another process was as fast
         with contextlib.suppress(OSError):
@@ -131,18 +142,13 @@ def _write(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _whole_lines_at_ends(files: list[Input], text: TextOptions, progress: Progress | None) -> Iterator[str]:
-    """Yield the blocks of all files; a file's last line ends in a line feed even where the file does not."""
-    finished, total = 0, sum(file.size for file in files)
-    for file in files:
-        block = "\n"
-        for block, position in read_blocks(file, text.errors):
-            yield block
-            if progress is not None:
-                progress(finished + position, total)
-        if not block.endswith("\n"):
-            yield "\n"
-        finished += file.size
+def _whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:
+    """Yield the blocks of a file; its last line ends in a line feed even where the file does not."""
+    block, position = "\n", 0
+    for block, position in read_blocks(file, text.errors):
+        yield block, position
+    if not block.endswith("\n"):
+        yield "\n", position
 
 
 class _Lookup(dict[str, int]):

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
+
+if TYPE_CHECKING:
+    import duckdb
+
+Progress = Callable[[int, int], None]
 
 
 def load_duckdb() -> ModuleType:
@@ -12,3 +24,28 @@ def load_duckdb() -> ModuleType:
     with deferred_interrupts():
         import duckdb
     return duckdb
+
+
+@contextlib.contextmanager
+def open_database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a private database that spills into a temporary folder, removed at the end whatever happens."""
+    duckdb = load_duckdb()
+    config: dict[str, Any] = {"threads": threads or os.cpu_count() or 1, "preserve_insertion_order": False}
+    if memory_limit is not None:
+        if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit.strip(), re.IGNORECASE):
+            raise InputError(f"the memory limit must be a number and a unit, such as 512MB, not {memory_limit!r}")
+        config["memory_limit"] = memory_limit
+    with tempfile.TemporaryDirectory(prefix="wordalloc-count-") as folder:
+        config["temp_directory"] = folder
+        try:
+            with duckdb.connect(":memory:", config=config) as connection:
+                yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
+        except duckdb.IOException as error:
+            raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
+        except (duckdb.InterruptException, RuntimeError) as error:
+            # A Ctrl-C that arrives inside a query comes back as a plain RuntimeError.
+            if "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise

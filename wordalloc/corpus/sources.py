@@ -8,7 +8,8 @@ from typing import Any
 
 from wordalloc.allocations import load
 from wordalloc.allocations.storage import is_allocation_file
-from wordalloc.corpus.counting import Progress, count_inputs, describe, limit_counts
+from wordalloc.corpus.counting import count_inputs, describe, limit_counts
+from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
 from wordalloc.corpus.ready_counts import (
     Tokens,
