@@ -13,8 +13,10 @@ _CACHE = str(cache_directory("numba"))
 _config: Any = numba.config
 
 
-def njit(function: Callable[..., Any]) -> Any:
+def njit(function: Callable[..., Any], *, fast: bool = False) -> Any:
     """Compile `function` when it is first called, without the interpreter lock, and keep the result on disk.
+
+    `fast` lets a loop over floats be vectorised: sums may be reordered, nan and infinity are not expected.
 
     numba looks a function's cache up when it is decorated, so its setting is lent for that moment only: what
     else runs in this process keeps its own. A compiled function may call only others of its own file, because
@@ -23,6 +25,7 @@ def njit(function: Callable[..., Any]) -> Any:
     before = _config.CACHE_DIR
     _config.CACHE_DIR = _CACHE
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        # numba's own rule that a division by zero raises would keep loops from being vectorised.
+        return numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy")(function)
     finally:
         _config.CACHE_DIR = before
