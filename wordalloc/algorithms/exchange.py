@@ -105,7 +105,7 @@ def exchange_classes(
     seed: int = 0,
     *,
     effort: str = "normal",
-    iterations: int = 10,
+    iterations: int = 5,
     init: Classes | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
