@@ -14,39 +14,87 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "Allocation": "wordalloc.allocations",
+    "Bigrams": "wordalloc.allocations",
+    "Classes": "wordalloc.allocations",
     "Cutoffs": "wordalloc.allocations",
+    "Tree": "wordalloc.allocations",
     "load": "wordalloc.allocations",
     "save": "wordalloc.allocations",
+    "count": "wordalloc.corpus",
+    "count_bigrams": "wordalloc.corpus",
+    "WordallocError": "wordalloc.errors",
     "TextOptions": "wordalloc.vocabulary",
     "Vocabulary": "wordalloc.vocabulary",
-    "WordallocError": "wordalloc.errors",
-    "count": "wordalloc.corpus",
-    "CostModel": "wordalloc.algorithms.cost_model",
     "adaptive_cutoffs": "wordalloc.algorithms.adaptive_cutoffs",
+    "balanced_tree": "wordalloc.algorithms.baseline_trees",
+    "random_tree": "wordalloc.algorithms.baseline_trees",
+    "brown_tree": "wordalloc.algorithms.brown",
+    "merge_classes": "wordalloc.algorithms.brown",
+    "clustering_tree": "wordalloc.algorithms.clustering_tree",
+    "tree_from_codes": "wordalloc.algorithms.code_tree",
+    "cost_classes": "wordalloc.algorithms.cost_classes",
+    "CostModel": "wordalloc.algorithms.cost_model",
+    "exchange_classes": "wordalloc.algorithms.exchange",
+    "frequency_classes": "wordalloc.algorithms.frequency_classes",
+    "huffman": "wordalloc.algorithms.huffman",
+    "kmeans_classes": "wordalloc.algorithms.kmeans_classes",
+    "ppmi_vectors": "wordalloc.algorithms.ppmi_vectors",
+    "score": "wordalloc.algorithms.scoring",
+    "wordnet_tree": "wordalloc.algorithms.wordnet_tree",
     "zipf_buckets": "wordalloc.algorithms.zipf_buckets",
 }
 
 __all__ = [
     "Allocation",
+    "Bigrams",
+    "Classes",
     "CostModel",
     "Cutoffs",
     "TextOptions",
+    "Tree",
     "Vocabulary",
     "WordallocError",
     "__version__",
     "adaptive_cutoffs",
+    "balanced_tree",
+    "brown_tree",
+    "clustering_tree",
+    "cost_classes",
     "count",
+    "count_bigrams",
+    "exchange_classes",
+    "frequency_classes",
+    "huffman",
+    "kmeans_classes",
     "load",
+    "merge_classes",
+    "ppmi_vectors",
+    "random_tree",
     "save",
+    "score",
+    "tree_from_codes",
+    "wordnet_tree",
     "zipf_buckets",
 ]
 
 if TYPE_CHECKING:
     from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+    from wordalloc.algorithms.baseline_trees import balanced_tree, random_tree
+    from wordalloc.algorithms.brown import brown_tree, merge_classes
+    from wordalloc.algorithms.clustering_tree import clustering_tree
+    from wordalloc.algorithms.code_tree import tree_from_codes
+    from wordalloc.algorithms.cost_classes import cost_classes
     from wordalloc.algorithms.cost_model import CostModel
+    from wordalloc.algorithms.exchange import exchange_classes
+    from wordalloc.algorithms.frequency_classes import frequency_classes
+    from wordalloc.algorithms.huffman import huffman
+    from wordalloc.algorithms.kmeans_classes import kmeans_classes
+    from wordalloc.algorithms.ppmi_vectors import ppmi_vectors
+    from wordalloc.algorithms.scoring import score
+    from wordalloc.algorithms.wordnet_tree import wordnet_tree
     from wordalloc.algorithms.zipf_buckets import zipf_buckets
-    from wordalloc.allocations import Allocation, Cutoffs, load, save
-    from wordalloc.corpus import count
+    from wordalloc.allocations import Allocation, Bigrams, Classes, Cutoffs, Tree, load, save
+    from wordalloc.corpus import count, count_bigrams
     from wordalloc.errors import WordallocError
     from wordalloc.vocabulary import TextOptions, Vocabulary
 

@@ -30,7 +30,7 @@ LEAST_VARIANCE = 1e-9  # of points of length 1 or less: below it a Gaussian is a
 
 
 def split_recursively(
-    points: Vectors, least_share: float, seed: int, progress: Callable[[int, int], None] | None = None
+    points: Vectors, weights: npt.NDArray[np.float64], least_share: float, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> npt.NDArray[np.int64]:
     """Return a binary tree over n ≥ 1 points as the two children of its n - 1 inner nodes, breadth first.
 
@@ -55,7 +55,7 @@ def split_recursively(
     sets = [np.arange(len(points))]  # those of two points and more; a set's place is its node's number
     for node in range(len(children)):
         members, sets[node] = sets[node], np.empty(0, np.int64)
-        order, cut = _split(points[members], start, least_share)
+        order, cut = _split(points[members], weights[members], start, least_share)
         for digit, part in enumerate((members[order[:cut]], members[order[cut:]])):
             if len(part) == 1:
                 children[node, digit] = -1 - part[0]
@@ -67,26 +67,29 @@ def split_recursively(
     return children
 
 
-def _split(points: Vectors, start: Vectors, least_share: float) -> tuple[npt.NDArray[np.int64], int]:
+def _split(
+    points: Vectors, weights: npt.NDArray[np.float64], start: Vectors, least_share: float
+) -> tuple[npt.NDArray[np.int64], int]:
     """Return the points in the order of their log-odds, and how many of them are on the first side."""
     size = len(points)
     least = min(math.ceil(least_share * size), size // 2)
     if size == 2:
         return np.arange(2), 1
-    log_odds = _two_gaussians(points, start, EM_STEPS, POWER_STEPS, LEAST_VARIANCE)
+    log_odds = _two_gaussians(points, weights, start, EM_STEPS, POWER_STEPS, LEAST_VARIANCE)
     order = np.argsort(log_odds, kind="stable")
     wanted = int(np.count_nonzero(log_odds < 0))
     return order, min(max(wanted, least), size - least)
 
 
-def _fit_two_gaussians(points, start, em_steps, power_steps, least_variance):  # type: ignore[no-untyped-def]
+def _fit_two_gaussians(points, weights, start, em_steps, power_steps, least_variance):  # type: ignore[no-untyped-def]
     """Return the log of the odds with which each point belongs to the second of two Gaussians, (n,)."""
     n, dim = points.shape
+    total = np.sum(weights)
     mean = np.zeros(dim)
     for i in range(n):
         for k in range(dim):
-            mean[k] += points[i, k]
-    mean /= n
+            mean[k] += weights[i] * points[i, k]
+    mean /= total
 
     axis = start.astype(np.float64)
     projected = np.zeros(n)
@@ -99,7 +102,7 @@ def _fit_two_gaussians(points, start, em_steps, power_steps, least_variance):  #
                 along += (points[i, k] - mean[k]) * axis[k]
             projected[i] = along
             for k in range(dim):
-                image[k] += along * (points[i, k] - mean[k])
+                image[k] += weights[i] * along * (points[i, k] - mean[k])
         axis = image
     log_odds = projected - np.median(projected)
 
@@ -117,9 +120,10 @@ def _fit_two_gaussians(points, start, em_steps, power_steps, least_variance):  #
             weight = 1e-30
             means[g] = 0.0
             for i in range(n):
-                weight += responsibility[g, i]
+                share = weights[i] * responsibility[g, i]
+                weight += share
                 for k in range(dim):
-                    means[g, k] += responsibility[g, i] * points[i, k]
+                    means[g, k] += share * points[i, k]
             means[g] /= weight
             spread = 0.0
             for i in range(n):
@@ -127,9 +131,9 @@ def _fit_two_gaussians(points, start, em_steps, power_steps, least_variance):  #
                 for k in range(dim):
                     squared += (points[i, k] - means[g, k]) ** 2
                 distances[g, i] = squared
-                spread += responsibility[g, i] * squared
+                spread += weights[i] * responsibility[g, i] * squared
             variance = spread / weight / dim + least_variance
-            constants[g] = np.log(weight / n) - 0.5 * dim * np.log(variance)
+            constants[g] = np.log(weight / total) - 0.5 * dim * np.log(variance)
             scales[g] = 0.5 / variance
         for i in range(n):
             log_odds[i] = constants[1] - constants[0] - scales[1] * distances[1, i] + scales[0] * distances[0, i]

@@ -224,3 +224,53 @@ def cluster_costs(
 def full_cost(model: CostModel, shape: LayerShape, vocab_size: int) -> float:
     """Return the seconds a step of a full softmax over `vocab_size` words: a head without tails."""
     return float(head_cost(model, shape, vocab_size, 0))
+
+
+def class_cost(model: CostModel, shape: LayerShape, sizes: npt.ArrayLike, masses: npt.ArrayLike) -> float:
+    """Return the expected seconds a step of a two-level softmax, for a batch that saturates the device.
+
+    One product for the classes; one, of the tokens grouped by class, for the words.
+
+    Parameters
+    ----------
+    model : CostModel
+        The device.
+    shape : LayerShape
+        The layer.
+    sizes, masses : array_like, shape (K,)
+        Words in each class, and the share of tokens that fall into it.
+
+    Examples
+    --------
+    >>> model = CostModel(overhead=1, multiply_add=1, softmax=0, saturation=0, weight=0)
+    >>> class_cost(model, LayerShape(dim=2, batch=10), sizes=[3, 20], masses=[0.9, 0.1])  # 2 + 2 · 10 · (2 + 4.7)
+    136.0
+    """
+    sizes, masses = np.asarray(sizes, dtype=np.float64), np.asarray(masses, dtype=np.float64)
+    outputs = shape.batch * (sizes.size + float(sizes @ masses))
+    weights = shape.dim * (sizes.sum() + sizes.size)
+    return float(2 * model.overhead + model.output_time(shape.dim, True) * outputs + model.weight * weights)
+
+
+def tree_cost(model: CostModel, shape: LayerShape, mean_outputs: float, n_outputs: int) -> float:
+    """Return the expected seconds a step of a hierarchical softmax, for a batch that saturates the device.
+
+    Parameters
+    ----------
+    model : CostModel
+        The device.
+    shape : LayerShape
+        The layer.
+    mean_outputs : float
+        Scores computed for a token: one for a binary node on its path, m for a node of m > 2 children.
+    n_outputs : int
+        Rows of weights in the layer.
+
+    Examples
+    --------
+    >>> model = CostModel(overhead=1, multiply_add=1, softmax=0, saturation=0, weight=0)
+    >>> tree_cost(model, LayerShape(dim=2, batch=10), mean_outputs=3.5, n_outputs=7)  # 1 + 2 · 10 · 3.5
+    71.0
+    """
+    time = model.output_time(shape.dim, True) * shape.batch * mean_outputs
+    return model.overhead + time + model.weight * shape.dim * n_outputs

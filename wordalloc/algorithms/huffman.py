@@ -55,7 +55,7 @@ def huffman(vocabulary: Vocabulary, arity: int = 2) -> Tree:
     >>> tree.codes, tree.mean_code_length == (5 * 1 + 2 * 2 + 2 * 3) / 9
     (['0', '11', '100', '101'], True)
     >>> huffman(vocabulary, arity=3).codes
-    ['0', '1', '20', '21']
+    ['0', '2', '10', '11']
     """
     arity = whole_number("arity", arity, 2, 2**31 - 1)
     places = huffman_places(vocabulary.counts, arity)

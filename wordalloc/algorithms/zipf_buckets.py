@@ -12,9 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wordalloc.algorithms._arguments import shown, whole_number
+from wordalloc.algorithms.bands import nearest_boundaries, spread
 from wordalloc.algorithms.prefix_sums import prefix_sums
 from wordalloc.algorithms.zipf_mandelbrot import fit_zipf_mandelbrot
 from wordalloc.allocations import Cutoffs
@@ -60,32 +60,13 @@ def zipf_buckets(vocabulary: Vocabulary, n: int, by: str = "mass") -> Cutoffs:
     n = whole_number("the number of buckets", n, 1, size)
     parameters: dict[str, Any] = {"algorithm": "zipf_buckets", "by": by, "n": n}
     if by == "mass":
-        boundaries = _nearest(prefix_sums(vocabulary), n)
+        boundaries = nearest_boundaries(prefix_sums(vocabulary), n)
     elif by == "log-rank":
         boundaries = np.rint((size + 1) ** (np.arange(1, n) / n) - 1).astype(np.int64)
     elif by == "zipf":
         fit = fit_zipf_mandelbrot(vocabulary)
         parameters["zipf"] = asdict(fit)
-        boundaries = _nearest(np.concatenate(([0.0], np.cumsum(fit.probabilities(size)))), n)
+        boundaries = nearest_boundaries(np.concatenate(([0.0], np.cumsum(fit.probabilities(size)))), n)
     else:
         raise InputError(f"buckets are made by 'mass', 'log-rank' or 'zipf', not {shown(by)}")
-    return Cutoffs(vocabulary, _spread(boundaries), parameters)
-
-
-def _nearest(prefix: npt.NDArray[np.float64], n: int) -> npt.NDArray[np.int64]:
-    """Return, for i = 1 … n - 1, the rank whose prefix sum is nearest to i / n of the whole, the lower one of two."""
-    wanted = np.arange(1, n) * prefix[-1] / n
-    above = np.searchsorted(prefix, wanted)
-    below_is_nearer = wanted - prefix[above - 1] <= prefix[above] - wanted
-    nearest = above - below_is_nearer
-    return np.searchsorted(prefix, prefix[nearest])  # of ranks with equal sums (words of count 0) the lowest
-
-
-def _spread(boundaries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Move boundaries up so that no band is empty: the first to at least 1, each next at least one above the last.
-
-    None is pushed past the end: what is divided descends with rank, so that boundary i of n lies at i / n of the
-    vocabulary or before, and n words or more leave room for it and for all that follow.
-    """
-    steps = np.arange(1, boundaries.size + 1)
-    return np.maximum.accumulate(np.maximum(boundaries, 1) - steps) + steps
+    return Cutoffs(vocabulary, spread(boundaries), parameters)

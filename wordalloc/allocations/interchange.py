@@ -1,4 +1,4 @@
-"""Allocations as text that other programs read: TSV and JSON."""
+"""Allocations as text that other programs read: TSV, JSON, the files of Brown clustering and word2vec, and Graphviz."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy.typing as npt
 
-from wordalloc.allocations.base import Allocation
+from wordalloc.allocations.base import Allocation, Stored
+from wordalloc.allocations.bigrams import Bigrams
+from wordalloc.allocations.classes import Classes
+from wordalloc.allocations.tree import Tree
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
 
-def to_tsv(what: Allocation | Vocabulary) -> Iterator[str]:
+def to_tsv(what: Stored | Vocabulary) -> Iterator[str]:
     """Yield one line a word, most frequent first: word, count, and its address, separated by tabs.
 
-    There is no header, so that the file of a vocabulary is a count file ``word<TAB>count`` again.
+    There is no header, so that the file of a vocabulary is a count file ``word<TAB>count`` again. Of bigrams it is
+    one line a pair: both words and the count.
 
     Parameters
     ----------
-    what : Allocation or Vocabulary
+    what : Allocation, Bigrams or Vocabulary
         What to write out.
 
     Raises
@@ -33,20 +37,23 @@ def to_tsv(what: Allocation | Vocabulary) -> Iterator[str]:
     >>> list(to_tsv(Cutoffs(Vocabulary.from_counts("ab", [2, 1]), [1])))
     ['a\\t2\\t0\\n', 'b\\t1\\t1\\n']
     """
+    if isinstance(what, Bigrams):
+        words = [_carried(word, "\t\n\r", "TSV") for word in what.vocabulary.words]
+        for left, right, count in zip(what.left.tolist(), what.right.tolist(), what.count.tolist(), strict=True):
+            yield f"{words[left]}\t{words[right]}\t{count}\n"
+        return
     vocabulary, addresses = _parts(what)
     columns = [vocabulary.counts.tolist(), *(address.tolist() for address in addresses.values())]
     for word, *values in zip(vocabulary.words, *columns, strict=True):
-        if any(character in word for character in "\t\n\r"):
-            raise InputError(f"the word {word!r} holds a tab or a line end, which TSV cannot carry; use --to json")
-        yield "\t".join([word, *map(str, values)]) + "\n"
+        yield "\t".join([_carried(word, "\t\n\r", "TSV"), *map(str, values)]) + "\n"
 
 
-def to_json(what: Allocation | Vocabulary) -> dict[str, Any]:
+def to_json(what: Stored | Vocabulary) -> dict[str, Any]:
     """Return kind, parameters, and parallel lists of words, counts and addresses, in rank order.
 
     Parameters
     ----------
-    what : Allocation or Vocabulary
+    what : Allocation, Bigrams or Vocabulary
         What to write out.
 
     Examples
@@ -55,18 +62,134 @@ def to_json(what: Allocation | Vocabulary) -> dict[str, Any]:
     {'kind': 'vocabulary', 'parameters': {}, 'words': ['a', 'b'], 'counts': [2, 1]}
     """
     vocabulary, addresses = _parts(what)
-    parameters = vocabulary.parameters if isinstance(what, Vocabulary) else what.parameters
-    listed = {name: address.tolist() for name, address in addresses.items()}
     ids = {} if vocabulary.ids is None else {"ids": vocabulary.ids.tolist()}
     return {
         "kind": "vocabulary" if isinstance(what, Vocabulary) else what.kind,
-        "parameters": parameters,
+        "parameters": what.parameters,
         "words": list(vocabulary.words),
         "counts": vocabulary.counts.tolist(),
         **ids,
-        **listed,
+        **{name: address.tolist() for name, address in addresses.items()},
     }
 
 
-def _parts(what: Allocation | Vocabulary) -> tuple[Vocabulary, dict[str, npt.NDArray[Any]]]:
-    return (what, {}) if isinstance(what, Vocabulary) else (what.vocabulary, what.addresses())
+def to_brown_paths(what: Stored | Vocabulary) -> Iterator[str]:
+    """Yield the ``paths`` file of Brown clustering: bits, word and count, separated by tabs, sorted by bits.
+
+    The bits are those of a word's class where the tree names classes, else its whole code.
+
+    Parameters
+    ----------
+    what : Tree
+        A binary tree.
+
+    Raises
+    ------
+    InputError
+        If `what` is no binary tree, or a word holds a tab or a line end.
+
+    Examples
+    --------
+    >>> tree = Tree.from_nodes(Vocabulary.from_counts("abc", [5, 3, 2]), [-1, 0], [0, 1], [0, 1, 1], [0, 0, 1])
+    >>> list(to_brown_paths(tree))
+    ['0\\ta\\t5\\n', '10\\tb\\t3\\n', '11\\tc\\t2\\n']
+    """
+    if not isinstance(what, Tree) or what.arity != 2:
+        raise InputError(f"brown-paths needs a binary tree, not {_named(what)}; use --to tsv or json")
+    depths = what.code_lengths if what.class_depth is None else what.class_depth
+    codes = [code[:depth] for code, depth in zip(what.codes, depths.tolist(), strict=True)]
+    vocabulary = what.vocabulary
+    for rank in sorted(range(vocabulary.size), key=codes.__getitem__):  # stable: by rank inside a class
+        word = _carried(vocabulary.words[rank], "\t\n\r", "a paths file")
+        yield f"{codes[rank]}\t{word}\t{vocabulary.counts[rank]}\n"
+
+
+def to_word_classes(what: Stored | Vocabulary) -> Iterator[str]:
+    """Yield the file that ``word2vec -classes`` writes: a word, a space and the number of its class on each line.
+
+    Parameters
+    ----------
+    what : Classes, or a Tree that names classes
+        What to write out.
+
+    Raises
+    ------
+    InputError
+        If there are no classes, or a word holds white space.
+
+    Examples
+    --------
+    >>> list(to_word_classes(Classes(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 0])))
+    ['a 0\\n', 'b 1\\n', 'c 0\\n']
+    """
+    if isinstance(what, Tree) and what.class_depth is not None:
+        what = what.cut()
+    if not isinstance(what, Classes):
+        raise InputError(f"word2vec-classes needs classes, or a tree that names classes, not {_named(what)}")
+    for word, number in zip(what.vocabulary.words, what.word_class.tolist(), strict=True):
+        carried = _carried(word, " \t\n\v\f\r", "a file of word2vec classes")
+        yield f"{carried} {number}\n"
+
+
+def to_dot(what: Stored | Vocabulary) -> Iterator[str]:
+    """Yield a Graphviz drawing of a tree: inner nodes as points, words with their counts, digits on the edges.
+
+    Parameters
+    ----------
+    what : Tree
+        What to draw.
+
+    Raises
+    ------
+    InputError
+        If `what` is no tree.
+
+    Examples
+    --------
+    >>> tree = Tree.from_nodes(Vocabulary.from_counts("ab", [5, 3]), [-1], [0], [0, 0], [0, 1])
+    >>> print("".join(to_dot(tree)), end="")
+    digraph tree {
+      rankdir=LR; node [shape=plaintext, fontname="sans-serif"];
+      n0 [shape=point];
+      n0 -> w0 [label="0"];
+      w0 [label="a (5)"];
+      n0 -> w1 [label="1"];
+      w1 [label="b (3)"];
+    }
+    """
+    if not isinstance(what, Tree):
+        raise InputError(f"dot draws trees, not {_named(what)}")
+    yield 'digraph tree {\n  rankdir=LR; node [shape=plaintext, fontname="sans-serif"];\n'
+    for node, (parent, digit) in enumerate(zip(what.node_parent.tolist(), what.node_digit.tolist(), strict=True)):
+        if parent >= 0:
+            yield f'  n{parent} -> n{node} [label="{digit}"];\n'
+        yield f"  n{node} [shape=point];\n"
+    words = zip(what.vocabulary.words, what.vocabulary.counts.tolist(), strict=True)
+    places = zip(what.word_parent.tolist(), what.word_digit.tolist(), strict=True)
+    for rank, ((word, count), (parent, digit)) in enumerate(zip(words, places, strict=True)):
+        if parent >= 0:
+            yield f'  n{parent} -> w{rank} [label="{digit}"];\n'
+        escaped = "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else "\ufffd" for c in word)
+        yield f'  w{rank} [label="{escaped} ({count})"];\n'
+    yield "}\n"
+
+
+def _carried(word: str, separators: str, form: str) -> str:
+    """Return `word`, refusing one that the format would break at."""
+    if any(character in word for character in separators):
+        raise InputError(f"the word {word!r} holds white space that {form} cannot carry; use --to json")
+    return word
+
+
+def _named(what: Stored | Vocabulary) -> str:
+    if isinstance(what, Tree):
+        return f"a tree of arity {what.arity}" if what.arity != 2 else "a tree without classes"
+    return "a vocabulary" if isinstance(what, Vocabulary) else what.kind
+
+
+def _parts(what: Stored | Vocabulary) -> tuple[Vocabulary, dict[str, npt.NDArray[Any]]]:
+    if isinstance(what, Vocabulary):
+        return what, {}
+    if isinstance(what, Allocation):
+        return what.vocabulary, what.addresses()
+    return what.vocabulary, what.arrays()
