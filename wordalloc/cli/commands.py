@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from wordalloc.cli.classes import bigrams, classes, tree
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
-from wordalloc.cli.files import export, show
+from wordalloc.cli.files import export, import_, show
+from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
 
@@ -25,9 +27,25 @@ def commands() -> None:
     First steps:
       wordalloc demo                      everything once, on text found on this machine
       wordalloc cutoffs corpus.txt        the best adaptive-softmax cutoffs for a corpus
+      wordalloc classes corpus.txt        word classes by exchange clustering
+      wordalloc tree corpus.txt           a Huffman tree; --method brown: a Brown tree
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
     """
 
 
-for _command in (demo, count, buckets, cutoffs, show, export, train, evaluate):
+for _command in (
+    demo,
+    count,
+    bigrams,
+    buckets,
+    cutoffs,
+    classes,
+    tree,
+    score,
+    show,
+    export,
+    import_,
+    train,
+    evaluate,
+):
     commands.add_command(_command)

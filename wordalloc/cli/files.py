@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
-from wordalloc.allocations import Allocation, Cutoffs, load
-from wordalloc.allocations.interchange import to_json, to_tsv
+from wordalloc.allocations import Classes, Cutoffs, Stored, Tree, load
+from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
+from wordalloc.cli.classes import print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
-from wordalloc.cli.render import emit_json, json_option, percent, print_table, printable
+from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
+from wordalloc.cli.sources import Source
 from wordalloc.files import atomic_path
 from wordalloc.vocabulary import Vocabulary
 
@@ -33,28 +35,43 @@ def show(file: str, as_json: bool) -> None:
     if as_json:
         emit_json(_summary(content, vocabulary))
         return
-    kind = content.kind if isinstance(content, Allocation) else "vocabulary"
+    kind = content.kind if isinstance(content, Stored) else "vocabulary"
     click.echo(f"{file}: {kind} of {counted(vocabulary)}\n")
     if isinstance(content, Cutoffs):
         _print_bands(content)
+    elif isinstance(content, Classes):
+        print_classes(content)
+    elif isinstance(content, Tree):
+        print_tree(content)
     else:
         click.echo("most frequent: " + " ".join(map(printable, vocabulary.words[:12])))
     _print_origin(content, vocabulary)
 
 
+_FORMS = {
+    "tsv": to_tsv,
+    "json": lambda content: iter([json.dumps(to_json(content), ensure_ascii=False) + "\n"]),
+    "brown-paths": to_brown_paths,
+    "word2vec-classes": to_word_classes,
+    "dot": to_dot,
+}
+
+
 @click.command()
 @click.argument("file", type=click.Path())
-@click.option("--to", "form", type=click.Choice(["tsv", "json"]), required=True, help="The format to write.")
+@click.option("--to", "form", type=click.Choice(list(_FORMS)), required=True, help="The format to write.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Where to write (default: stdout).")
 def export(file: str, form: str, output: str | None) -> None:
     """Write a file's words, counts and addresses as text.
+
+    brown-paths: bits, word and count, as Brown clustering writes; word2vec-classes: a word and its class a line; dot:
+    a drawing of a tree for Graphviz.
 
     \b
     Example:
       wordalloc export corpus.cutoffs.safetensors --to tsv -o corpus.tsv
     """
-    content = load(file)
-    lines = to_tsv(content) if form == "tsv" else iter([json.dumps(to_json(content), ensure_ascii=False) + "\n"])
+    lines = _FORMS[form](load(file))
     if output is None:
         for line in lines:
             sys.stdout.write(line)
@@ -63,9 +80,49 @@ def export(file: str, form: str, output: str | None) -> None:
         written.writelines(lines)
 
 
+@click.command("import")
+@click.argument("file", type=click.Path())
+@click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
+@click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace"]),
+    default="strict",
+    help="Bytes that are not UTF-8: stop, or U+FFFD.",
+)
+@output_option("default: ./<file>.tree.safetensors or .classes.safetensors")
+@json_option
+def import_(file: str, counts: str | None, errors: str, output: str | None, as_json: bool) -> None:
+    """Take over clusters that another program made, told apart by their content.
+
+    A paths file of Brown clustering (bits, word and count, separated by tabs) becomes a tree, with a Huffman tree over
+    the words that share their bits; a file of a word and its class on each line (word2vec, mkcls) becomes classes.
+
+    \b
+    Examples:
+      wordalloc import paths
+      wordalloc import corpus.classes.txt --counts corpus.txt
+    """
+    from wordalloc.corpus import read_clusters, read_vocabulary
+    from wordalloc.pipelines.importing import from_clusters
+
+    clusters = read_clusters(file, errors=errors)
+    made = from_clusters(clusters, None if counts is None else read_vocabulary(counts, errors=errors))
+    target = Source((file,), {}).output(output, made.kind)
+    made.save(target)
+    if as_json:
+        emit_json({**_summary(made, made.vocabulary), "output": str(target)})
+        return
+    click.echo(f"{'standard input' if file == '-' else file}: {made.kind} of {counted(made.vocabulary)}\n")
+    if isinstance(made, Tree):
+        print_tree(made)
+    else:
+        print_classes(made)
+    click.echo(f"\nwritten to {target}")
+
+
 def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
     summary: dict[str, Any] = {
-        "kind": content.kind if isinstance(content, Allocation) else "vocabulary",
+        "kind": content.kind if isinstance(content, Stored) else "vocabulary",
         **vocabulary_summary(vocabulary),
         "words": [
             {"word": word, "count": count}
@@ -74,7 +131,7 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
         "text": vocabulary.text.to_json() if vocabulary.text else None,
         "source": vocabulary.source,
         "limits": vocabulary.parameters,
-        "parameters": content.parameters if isinstance(content, Allocation) else {},
+        "parameters": content.parameters if isinstance(content, Stored) else {},
     }
     if isinstance(content, Cutoffs):
         summary["cutoffs"] = content.cutoffs.tolist()
@@ -82,6 +139,11 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
             {"size": size, "mass": mass}
             for size, mass in zip(content.sizes.tolist(), content.masses.tolist(), strict=True)
         ]
+    if isinstance(content, Classes):
+        summary["sizes"] = content.sizes.tolist()
+        summary["masses"] = content.masses.tolist()
+    if isinstance(content, Tree):
+        summary |= tree_summary(content)
     return summary
 
 
@@ -102,9 +164,10 @@ def _print_bands(content: Cutoffs) -> None:
 def _print_origin(content: Any, vocabulary: Vocabulary) -> None:
     parts = {"source": vocabulary.source, "text": vocabulary.text.to_json() if vocabulary.text else None}
     parts["limits"] = vocabulary.parameters
-    if isinstance(content, Allocation):
-        # What else was tried is for --json.
-        parts["parameters"] = {name: value for name, value in content.parameters.items() if name != "solved"}
+    if isinstance(content, Stored):
+        # How it was found is for --json.
+        hidden = ("solved", "sweeps", "losses")
+        parts["parameters"] = {name: value for name, value in content.parameters.items() if name not in hidden}
     click.echo()
     for name, values in parts.items():
         if values:

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
+from wordalloc.allocations import Bigrams
 from wordalloc.cli.progress import progress_bar
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
-_KINDS = ("vocabulary", "cutoffs", "buckets")
+_KINDS = ("vocabulary", "bigrams", "cutoffs", "buckets", "classes", "tree")
 _COMPRESSED = (".gz", ".bz2", ".zst")
 
 TEXT_OPTIONS = (
@@ -53,6 +54,16 @@ class Source:
 
         with progress_bar("counting", unit="B") as progress:
             return read_vocabulary(self.paths, progress=progress, **self.options)
+
+    def bigrams(self) -> Bigrams:
+        """Count the adjacent words of the text, or read them from a file, behind a progress bar."""
+        from wordalloc.corpus import read_bigrams
+
+        options = {name: value for name, value in self.options.items() if name != "counts"}
+        if self.options["counts"] is not None:
+            raise InputError("--counts are counts of words; adjacent words are counted from text or a file of bigrams")
+        with progress_bar("counting", unit="B") as progress:
+            return read_bigrams(self.paths, progress=progress, **options)
 
     @property
     def title(self) -> str:

@@ -6,8 +6,9 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from wordalloc.allocations import load
+from wordalloc.allocations import Bigrams, load
 from wordalloc.allocations.storage import is_allocation_file
+from wordalloc.corpus.bigrams import count_bigrams
 from wordalloc.corpus.counting import count_inputs, describe, limit_counts
 from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
@@ -78,6 +79,48 @@ def read_vocabulary(
             read = read_tsv(files[0], errors) if kinds[0] == "tsv" else read_parquet(files[0])
             vocabulary = _from_counts(read, files)
         return _limited(vocabulary, unk, **limits)
+
+
+def read_bigrams(
+    sources: Paths,
+    *,
+    lowercase: bool = False,
+    unk: str = TextOptions.unk,
+    eos: bool = True,
+    errors: str = "strict",
+    max_size: int | None = None,
+    min_count: int = 1,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Bigrams:
+    """Return the bigrams of texts, with the vocabulary counted from them; or those of a file that holds them.
+
+    Parameters
+    ----------
+    sources : path-like or iterable of path-like
+        One or more texts; or one file of bigrams written by wordalloc.
+    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, progress
+        As in `wordalloc.count`, for texts.
+
+    Raises
+    ------
+    InputError
+        If a source cannot be read, or holds no pairs of words.
+    """
+    engine: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
+    with open_inputs(sources) as files:
+        if len(files) == 1 and is_allocation_file(files[0].path):
+            content = load(files[0].path)
+            if isinstance(content, Bigrams):
+                return content
+        for file in files:
+            if (kind := _kind(file)) != "text":
+                raise InputError(f"{file.name}: adjacent words are counted from text or a file of bigrams, not {kind}")
+        text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+        vocabulary = count_inputs(files, text, max_size=max_size, min_count=min_count, **engine)
+        # Standard input can be read only once, so the words and the pairs are counted from its copy.
+        return count_bigrams([file.path for file in files], vocabulary, **engine)
 
 
 def _kind(file: Input) -> str:
