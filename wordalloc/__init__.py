@@ -39,6 +39,7 @@ _HOMES = {
     "huffman": "wordalloc.algorithms.huffman",
     "kmeans_classes": "wordalloc.algorithms.kmeans_classes",
     "ppmi_vectors": "wordalloc.algorithms.ppmi_vectors",
+    "predictive_classes": "wordalloc.algorithms.predictive_exchange",
     "score": "wordalloc.algorithms.scoring",
     "wordnet_tree": "wordalloc.algorithms.wordnet_tree",
     "zipf_buckets": "wordalloc.algorithms.zipf_buckets",
@@ -69,6 +70,7 @@ __all__ = [
     "load",
     "merge_classes",
     "ppmi_vectors",
+    "predictive_classes",
     "random_tree",
     "save",
     "score",
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from wordalloc.algorithms.huffman import huffman
     from wordalloc.algorithms.kmeans_classes import kmeans_classes
     from wordalloc.algorithms.ppmi_vectors import ppmi_vectors
+    from wordalloc.algorithms.predictive_exchange import predictive_classes
     from wordalloc.algorithms.scoring import score
     from wordalloc.algorithms.wordnet_tree import wordnet_tree
     from wordalloc.algorithms.zipf_buckets import zipf_buckets

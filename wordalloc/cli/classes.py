@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wordalloc.allocations import Allocation, Classes, Tree
 
 _SHOWN_ROWS = 12
+_BY_AMI = ("exchange", "predictive_exchange")  # whose objective is the mutual information
 _SHOWN_WORDS = 6
 _positive = click.IntRange(min=1)
 
@@ -73,6 +74,13 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
     help="What the classes are made by.",
 )
 @click.option("-k", "--classes", "n_classes", type=_positive, metavar="K", help="How many (default: √V).")
+@click.option(
+    "--model",
+    type=click.Choice(["two-sided", "predictive", "bidirectional"]),
+    default="two-sided",
+    show_default=True,
+    help="exchange: raise the mutual information of classes, or a predictive model's likelihood.",
+)
 @_effort
 @click.option("--iterations", type=_positive, default=5, show_default=True, help="Most greedy sweeps at the end.")
 @click.option("--init", type=click.Path(), metavar="FILE", help="Begin exchange with these classes.")
@@ -287,7 +295,7 @@ def _class_summary(made: Classes, dim: int, batch: int, cost_model: CostModel | 
 
     model, shape = cost_model or Model(), LayerShape(dim, batch)
     cost, full = class_cost(model, shape, made.sizes, made.masses), full_cost(model, shape, made.vocabulary.size)
-    ami = made.parameters["objective"] if made.parameters["algorithm"] == "exchange" else None
+    ami = made.parameters["objective"] if made.parameters["algorithm"] in _BY_AMI else None
     return {
         "n_classes": made.n_classes,
         "smallest": int(made.sizes.min()),

@@ -83,6 +83,7 @@ def make_classes(
     method: str,
     n_classes: int | None = None,
     *,
+    model: str = "two-sided",
     seed: int = 0,
     effort: str = "normal",
     iterations: int = 5,
@@ -101,6 +102,8 @@ def make_classes(
         One of `CLASS_METHODS`.
     n_classes : int, optional
         K. Default: ⌈√V⌉; the method "cost" finds its own.
+    model : {"two-sided", "predictive", "bidirectional"}
+        Of exchange: what the moves raise, the mutual information of classes or the likelihood of the predictive model.
     seed, effort, iterations, init, progress
         Of `wordalloc.exchange_classes`.
     equal_sizes : bool
@@ -116,6 +119,7 @@ def make_classes(
     from wordalloc.algorithms.frequency_classes import default_number, frequency_classes
 
     _refuse(method, "--init", init is not None, ("exchange",))
+    _refuse(method, "--model", model != "two-sided", ("exchange",))
     _refuse(method, "--equal-sizes", equal_sizes, ("kmeans",))
     if method == "cost":
         from wordalloc.algorithms.cost_classes import cost_classes
@@ -127,9 +131,15 @@ def make_classes(
         return frequency_classes(text.counted, n_classes, by=method)
     if method == "exchange":
         from wordalloc.algorithms.exchange import exchange_classes
+        from wordalloc.algorithms.predictive_exchange import predictive_classes
 
         bigrams, start = text.bigrams, None if init is None else as_classes(init)
         number = n_classes or (start.n_classes if start is not None else default_number(bigrams.vocabulary.size))
+        if model != "two-sided":
+            if init is not None:
+                raise InputError("--init goes with the two-sided model; leave out --model")
+            sweeps = 3 * iterations  # nothing is annealed, so greedy sweeps are all there is
+            return predictive_classes(bigrams, number, direction=model, iterations=sweeps, progress=progress)
         return exchange_classes(
             bigrams, number, seed, effort=effort, iterations=iterations, init=start, progress=progress
         )
