@@ -27,13 +27,14 @@ def demo(output: str, as_json: bool) -> None:
 
     with training_bar() as progress:
         result = run_demo(output, stage=lambda title: click.echo(f"{title} …", err=True), progress=progress)
-    runs = {"full": result.full, "adaptive": result.adaptive}
+    runs = result.runs
     if as_json:
         emit_json(
             {
                 "vocab_size": result.vocabulary.size,
                 "tokens": result.vocabulary.total,
                 "cutoffs": result.cutoffs.cutoffs.tolist(),
+                "ami_bits": result.classes.parameters["objective"],
                 "layers": {
                     name: {
                         "perplexity": run.best_perplexity,
@@ -47,8 +48,10 @@ def demo(output: str, as_json: bool) -> None:
         )
         return
     click.echo(f"\nThe documentation of this Python: {counted(result.vocabulary)}")
-    click.echo(f"Adaptive-softmax cutoffs (exact optimum): {', '.join(map(str, result.cutoffs.cutoffs.tolist()))}\n")
-    full = result.full
+    click.echo(f"Adaptive-softmax cutoffs (exact optimum): {', '.join(map(str, result.cutoffs.cutoffs.tolist()))}")
+    ami = result.classes.parameters["objective"]
+    click.echo(f"{result.classes.n_classes} classes by exchange: average mutual information {ami:.3f} bits\n")
+    full = runs["full"]
     print_table(
         ["output layer", "perplexity", "tokens/s", "speed-up", "parameters", "run directory"],
         [

@@ -1,7 +1,8 @@
 """The demo: the main job, once, on text that every Python installation carries.
 
-Counts the embedded corpus, divides it into Zipf buckets, finds the adaptive-softmax cutoffs, and trains the same
-small language model with a full and with an adaptive softmax. Everything it makes lies in one folder.
+Counts the embedded corpus, divides it into Zipf buckets, finds the adaptive-softmax cutoffs, word classes and a Brown
+tree, and trains the same small language model with a full softmax and with each of them. Everything it makes lies in
+one folder.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+from wordalloc.algorithms.brown import merge_classes
+from wordalloc.algorithms.exchange import exchange_classes
 from wordalloc.algorithms.zipf_buckets import zipf_buckets
-from wordalloc.allocations import Cutoffs, save
-from wordalloc.corpus import count, write_demo_corpus
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree, save
+from wordalloc.corpus import count, count_bigrams, write_demo_corpus
 from wordalloc.errors import OutputError
 from wordalloc.training import TrainConfig, TrainProgress, TrainResult, train
 from wordalloc.vocabulary import Vocabulary
@@ -22,6 +25,7 @@ from wordalloc.vocabulary import Vocabulary
 # Chosen so that the demo takes a minute or two on two cores: a vocabulary that a full softmax can still train
 # with, and as many tokens as the corpus has.
 MAX_SIZE = 12_000
+N_CLASSES = 110  # about √V
 CONFIG = TrainConfig(width=128, batch=20, epochs=1)
 
 
@@ -35,8 +39,12 @@ class Demo:
         The words of the embedded corpus, at most 12,000.
     buckets, cutoffs : Cutoffs
         Ten bands of equal mass; the adaptive-softmax optimum for the demo's width and batch.
-    full, adaptive : TrainResult
-        The same model with either output layer.
+    classes : Classes
+        110 classes by exchange.
+    tree : Tree
+        The Brown tree over them.
+    runs : dict of str to TrainResult
+        The same model with each output layer: full, adaptive, classes, tree.
     folder : Path
         Where the text, the files and the run directories lie.
     """
@@ -44,8 +52,9 @@ class Demo:
     vocabulary: Vocabulary
     buckets: Cutoffs
     cutoffs: Cutoffs
-    full: TrainResult
-    adaptive: TrainResult
+    classes: Classes
+    tree: Tree
+    runs: dict[str, TrainResult]
     folder: Path
 
 
@@ -93,7 +102,14 @@ def run_demo(
     cutoffs = adaptive_cutoffs(vocabulary, dim=CONFIG.width, batch=CONFIG.batch * CONFIG.bptt)
     cutoffs.save(folder / "train.cutoffs.safetensors")
 
-    def run(name: str, allocation: Vocabulary | Cutoffs) -> TrainResult:
+    stage("clustering words into classes, and classes into a tree")
+    bigrams = count_bigrams(text, vocabulary)
+    classes = exchange_classes(bigrams, N_CLASSES)
+    classes.save(folder / "train.classes.safetensors")
+    tree = merge_classes(bigrams, classes)
+    tree.save(folder / "train.tree.safetensors")
+
+    def run(name: str, allocation: Vocabulary | Allocation) -> TrainResult:
         stage(f"training with the {name} softmax")
         return train(
             [text],
@@ -105,5 +121,6 @@ def run_demo(
             progress=progress,
         )
 
-    full, adaptive = run("full", vocabulary), run("adaptive", cutoffs)
-    return Demo(vocabulary, buckets, cutoffs, full, adaptive, folder)
+    allocations = {"full": vocabulary, "adaptive": cutoffs, "classes": classes, "tree": tree}
+    runs = {name: run(name, allocation) for name, allocation in allocations.items()}
+    return Demo(vocabulary, buckets, cutoffs, classes, tree, runs, folder)

@@ -11,7 +11,7 @@ from wordalloc.errors import InputError
 
 # AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens
 # (benchmarks/RESULTS.md).
-LEARNING_RATES = {"full": 8e-3, "adaptive": 8e-3}
+LEARNING_RATES = {"full": 8e-3, "adaptive": 8e-3, "classes": 8e-3, "tree": 8e-3}
 SGD_LEARNING_RATE = 1.0
 
 

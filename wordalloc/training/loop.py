@@ -17,6 +17,7 @@ from wordalloc.allocations import Allocation, load
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.counting import count_inputs
 from wordalloc.corpus.reading import Input, Paths, open_inputs
+from wordalloc.errors import InputError
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import check_fit, perplexity
 from wordalloc.training.model import choose_device, layer_name
@@ -134,6 +135,10 @@ def _read(
         addressed: Allocation | Vocabulary = vocabulary
     else:
         addressed = given if isinstance(given, Allocation | Vocabulary) else load(given)
+        if not isinstance(addressed, Allocation | Vocabulary):
+            raise InputError(
+                f"{given}: {addressed.kind} are no allocation; give cutoffs, classes, a tree or a vocabulary"
+            )
         text = encode(paths, _vocabulary(addressed))
     check_fit(text, "the training text")
     if valid is None:

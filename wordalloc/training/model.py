@@ -52,7 +52,9 @@ class LanguageModel(nn.Module):
 
 def layer_name(allocation: Allocation | Vocabulary) -> str:
     """Return the name under which defaults of an output layer are kept."""
-    return "adaptive" if isinstance(allocation, Cutoffs) else "full"
+    if isinstance(allocation, Vocabulary):
+        return "full"
+    return "adaptive" if isinstance(allocation, Cutoffs) else allocation.kind
 
 
 def detach(state: State) -> State:
@@ -88,7 +90,10 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
     nn.init.normal_(embedding.weight, std=config.width**-0.5)
     if config.tie:
         if not isinstance(output, FullSoftmax):
-            raise InputError("tying an adaptive softmax needs an adaptive input; give --input adaptive, or --no-tie")
+            raise InputError(
+                f"a {layer_name(allocation)} softmax cannot share a full input's vectors; give --no-tie"
+                + (", or --input adaptive" if isinstance(allocation, Cutoffs) else "")
+            )
         output.tie(embedding.weight)
     return embedding
 
