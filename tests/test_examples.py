@@ -14,11 +14,16 @@ def run(name: str, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-def test_many_classes_compares_two_layers():
-    _, full, adaptive = run("many_classes.py", "5000").splitlines()
-    assert full.startswith("FullSoftmax") and adaptive.startswith("AdaptiveSoftmax")
-    parameters = [int(line.split()[-2].replace(",", "")) for line in (full, adaptive)]
-    assert parameters[0] == 5000 * 64 > 2 * parameters[1]
+def test_many_classes_compares_the_layers():
+    first, *rest = run("many_classes.py", "5000").splitlines()
+    on_digits, (second, *on_many) = rest[:4], rest[4:]
+    assert first.startswith("digits:") and second.startswith("synthetic: 5,000 classes")
+    names = ["full", "adaptive", "classes", "tree"]
+    assert [line.split()[0] for line in on_digits] == [line.split()[0] for line in on_many] == names
+    assert all(float(line.split()[1]) > 90 for line in on_digits)
+    parameters = [int(line.split()[-2].replace(",", "")) for line in on_many]
+    assert parameters[0] == 5000 * 64 > 2 * parameters[1] and parameters[3] == 4999 * 64
+    assert all(float(line.split()[-4]) < 8.3 for line in on_many)  # ln 5000 is 8.5: all have learnt
 
 
 def test_every_example_is_tested():

@@ -238,9 +238,9 @@ def _wordnet_tree(text: Text, wordnet: str | None, seed: int) -> Tree:
         raise InputError(
             "the method wordnet needs --wordnet DIR, the folder with data.noun (Debian: /usr/share/wordnet)"
         )
-    hierarchy = read_wordnet(wordnet)  # before the text is counted: a wrong folder is told at once
+    database = read_wordnet(wordnet)  # before the text is counted: a wrong folder is told at once
     vocabulary, vectors = text.vectors
-    return wordnet_tree(vocabulary, hierarchy.paths(vocabulary), vectors, seed=seed)
+    return wordnet_tree(vocabulary, database.hierarchy(vocabulary), vectors, seed=seed)
 
 
 def _refuse(method: str, option: str, given: bool, allowed: tuple[str, ...]) -> None:
