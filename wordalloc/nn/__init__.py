@@ -11,16 +11,31 @@ except ImportError as error:
 
     raise InputError("the layers need PyTorch: pip install 'wordalloc[train]'") from error
 
-from wordalloc.allocations import Allocation, Cutoffs
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree
 from wordalloc.nn.adaptive import AdaptiveSoftmax
+from wordalloc.nn.class_softmax import ClassSoftmax
 from wordalloc.nn.embedding import AdaptiveEmbedding
 from wordalloc.nn.full import FullSoftmax
 from wordalloc.nn.protocol import OutputLayer
+from wordalloc.nn.tree_softmax import TreeSoftmax
 from wordalloc.vocabulary import Vocabulary
 
-__all__ = ["AdaptiveEmbedding", "AdaptiveSoftmax", "FullSoftmax", "OutputLayer", "output_layer"]
+__all__ = [
+    "AdaptiveEmbedding",
+    "AdaptiveSoftmax",
+    "ClassSoftmax",
+    "FullSoftmax",
+    "OutputLayer",
+    "TreeSoftmax",
+    "output_layer",
+]
 
-_LAYERS: dict[type, type[OutputLayer]] = {Vocabulary: FullSoftmax, Cutoffs: AdaptiveSoftmax}
+_LAYERS: dict[type, type[OutputLayer]] = {
+    Vocabulary: FullSoftmax,
+    Cutoffs: AdaptiveSoftmax,
+    Classes: ClassSoftmax,
+    Tree: TreeSoftmax,
+}
 
 
 def output_layer(allocation: Allocation | Vocabulary, dim: int, **options: Any) -> OutputLayer:

@@ -1,0 +1,294 @@
+"""Class softmax: the class of the word, then the word inside its class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wordalloc.allocations import Classes
+from wordalloc.checks import whole_numbers
+from wordalloc.errors import InputError
+from wordalloc.nn import cross_entropy
+from wordalloc.nn.path_cross_entropy import path_nll
+from wordalloc.nn.path_pairs import Paths
+from wordalloc.nn.protocol import OutputLayer
+from wordalloc.nn.selection import best_first, draw
+
+WITHIN = ("softmax", "unigram")
+
+
+class ClassSoftmax(OutputLayer):
+    """The two-level softmax of Goodman (2001): P(word | h) = P(class | h) · P(word | class, h).
+
+    With K classes of V / K words a token costs K + V / K scores instead of V. The weights of the second level lie
+    class after class, so a class is a slice of them, and a batch reads and changes only the classes of its targets.
+
+    Parameters
+    ----------
+    vocab_size : int
+        V.
+    dim : int
+        d.
+    word_class : array_like of int, shape (V,)
+        Class of each rank, 0 … K - 1; no class is empty.
+    within : {"softmax", "unigram"}
+        The second level: a softmax over the class's words, or Goodman's fixed P(word | class) = (count + 1) / (count
+        of the class + words in it), which needs `counts` and has no weights.
+    counts : array_like of int, shape (V,), optional
+        How often each word occurs, for "unigram".
+    bias : bool
+        Whether classes and words have biases.
+    sparse : bool
+        Whether the gradient of `words` holds only the rows of the classes that were opened, as with
+        ``nn.Embedding(sparse=True)``. Not for ``torch.compile``, where it is dense.
+    unk : int, optional
+        Rank of the unknown word, which is never sampled.
+
+    Attributes
+    ----------
+    classes, class_bias : Parameter, shapes (K, d) and (K,); without bias None
+    words, word_bias : Parameter, shapes (V, d) and (V,), in the order of `members`; None where there are none
+    members : Tensor of int64, shape (V,)
+        All ranks, class after class, in rank order inside each.
+
+    Notes
+    -----
+    Mikolov et al. (2011, "Extensions of recurrent neural network language model") train the same model with both
+    levels a softmax.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> layer = ClassSoftmax(vocab_size=5, dim=8, word_class=[0, 1, 1, 0, 1])
+    >>> layer.members.tolist(), layer.n_parameters
+    ([0, 3, 1, 2, 4], 56)
+    >>> hidden, target = torch.randn(2, 3, 8), torch.randint(5, (2, 3))
+    >>> layer(hidden, target).shape, layer.loss(hidden, target).shape
+    (torch.Size([2, 3]), torch.Size([]))
+    >>> layer.log_prob(hidden[0]).exp().sum(1).allclose(torch.ones(3))
+    True
+    """
+
+    word_class: Tensor
+    slot: Tensor
+    members: Tensor
+    offsets: Tensor
+    path_offsets: Tensor
+    path_nodes: Tensor
+    path_slots: Tensor
+    areas: Tensor
+    smoothed: Tensor
+    class_smoothed: Tensor
+
+    def __init__(
+        self,
+        vocab_size: int,
+        dim: int,
+        word_class: npt.ArrayLike,
+        *,
+        within: str = "softmax",
+        counts: npt.ArrayLike | None = None,
+        bias: bool = False,
+        sparse: bool = False,
+        unk: int | None = None,
+    ) -> None:
+        super().__init__(vocab_size, dim, unk=unk)
+        if within not in WITHIN:
+            raise InputError(f"within must be 'softmax' or 'unigram', not {within!r}")
+        self.within, self.sparse = within, sparse
+        sizes = self._place_words(whole_numbers(word_class, "word_class"))
+        self.n_classes = sizes.size
+        self.classes = nn.Parameter(torch.empty(self.n_classes, dim))
+        self.class_bias = nn.Parameter(torch.empty(self.n_classes)) if bias else None
+        self.words = nn.Parameter(torch.empty(vocab_size, dim)) if within == "softmax" else None
+        self.word_bias = nn.Parameter(torch.empty(vocab_size)) if bias and within == "softmax" else None
+        if within == "unigram":
+            if counts is None:
+                raise InputError("within='unigram' needs the counts of the words")
+            self._keep_counts(whole_numbers(counts, "counts"))
+        self.reset_parameters()
+
+    def _place_words(self, word_class: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Check the classes, keep each word's place, and return the sizes."""
+        if word_class.shape != (self.vocab_size,):
+            raise InputError(f"word_class must have shape ({self.vocab_size},), not {word_class.shape}")
+        if word_class.min() < 0 or word_class.max() >= self.vocab_size:
+            raise InputError(f"classes of {self.vocab_size} words must lie between 0 and {self.vocab_size - 1}")
+        sizes = np.bincount(word_class)
+        if not sizes.all():
+            raise InputError(f"class {int(np.argmin(sizes))} is empty; number the classes 0 … K - 1")
+        members, offsets = np.argsort(word_class, kind="stable"), np.concatenate(([0], np.cumsum(sizes)))
+        slot = np.empty(self.vocab_size, dtype=np.int64)
+        slot[members] = np.arange(self.vocab_size) - np.repeat(offsets[:-1], sizes)
+        # The path of a word is its class, unless it is alone there: nothing is left to choose then.
+        alone = sizes[word_class] == 1
+        buffers = {
+            "word_class": word_class,
+            "slot": slot,
+            "members": members,
+            "offsets": offsets,
+            "path_offsets": np.concatenate(([0], np.cumsum(~alone))),
+            "path_nodes": word_class[~alone].astype(np.int32),
+            "path_slots": slot[~alone].astype(np.int32),
+            "areas": np.where(alone, 0, sizes[word_class]),
+        }
+        for name, values in buffers.items():  # not in the state: they follow from the allocation, as cutoffs do
+            self.register_buffer(name, torch.tensor(values), persistent=False)
+        return sizes
+
+    def _keep_counts(self, counts: npt.NDArray[np.int64]) -> None:
+        """Keep the smoothed counts of words and classes, as whole numbers: no cast of the layer rounds them."""
+        if counts.shape != (self.vocab_size,) or counts.min() < 0:
+            raise InputError(f"counts must be {self.vocab_size} numbers of at least 0")
+        self.register_buffer("smoothed", torch.tensor(counts + 1), persistent=False)
+        totals = torch.zeros(self.n_classes, dtype=torch.int64).index_add_(0, self.word_class, self.smoothed)
+        self.register_buffer("class_smoothed", totals, persistent=False)
+
+    def _log_unigram(self, ranks: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return log P(word | class) by the smoothed counts."""
+        return (self.smoothed[ranks].to(dtype) / self.class_smoothed[self.word_class[ranks]].to(dtype)).log()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights uniformly from ±1/√d, as torch's linear layers do; biases are 0."""
+        for parameter in self.parameters():
+            if parameter.ndim == 2:
+                nn.init.uniform_(parameter, -(self.dim**-0.5), self.dim**-0.5)
+            else:
+                nn.init.zeros_(parameter)
+
+    @classmethod
+    def from_allocation(cls, allocation: Classes, dim: int, **options: Any) -> Self:
+        """Make the layer for an allocation's classes, with its counts if the second level needs them."""
+        if not isinstance(allocation, Classes):
+            raise InputError(f"a class softmax needs classes, not {type(allocation).__name__}")
+        vocabulary = allocation.vocabulary
+        if options.get("within") == "unigram":
+            options.setdefault("counts", vocabulary.counts)
+        return cls(vocabulary.size, dim, allocation.word_class, unk=vocabulary.unk_rank, **options)
+
+    def _head(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return hidden state and first level as the operators take them; under autocast in its dtype."""
+        device = hidden.device.type
+        if not torch.is_autocast_enabled(device):
+            return hidden, self.classes, self.class_bias
+        dtype = torch.get_autocast_dtype(device)
+        return hidden.to(dtype), self.classes.to(dtype), None if self.class_bias is None else self.class_bias.to(dtype)
+
+    def _second_level(self, hidden: Tensor, target: Tensor) -> Tensor:
+        """Return -log P(word | class, h) of each token: (N,)."""
+        if self.words is None:
+            return -self._log_unigram(target, _wide(hidden))
+        paths = Paths(self.path_offsets, self.path_nodes, self.path_slots, self.areas, self.offsets)
+        return path_nll(hidden, target, self.words, self.word_bias, paths, self.sparse)
+
+    def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
+        narrow, classes, bias = self._head(hidden)
+        first = cross_entropy.nll(narrow, self.word_class[target], classes, bias, [], [], [])
+        return first + self._second_level(hidden, target)
+
+    def _weighted_nll(self, hidden: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return (self._nll(hidden, target) * weight).sum()
+        narrow, classes, bias = self._head(hidden)
+        first = cross_entropy.nll_gradients(narrow, self.word_class[target], classes, bias, [], [], [], weight)[0]
+        return first + (self._second_level(hidden, target) * weight).sum()
+
+    def _class_log_prob(self, hidden: Tensor) -> Tensor:
+        return F.log_softmax(F.linear(hidden, self.classes, self.class_bias), 1, dtype=_wide(hidden))
+
+    def _word_log_prob(self, hidden: Tensor, number: int) -> Tensor:
+        """Return log P(word | class) of the members of a class: (N, size)."""
+        own = slice(int(self.offsets[number]), int(self.offsets[number + 1]))
+        if self.words is None:
+            return self._log_unigram(self.members[own], _wide(hidden)).expand(hidden.shape[0], -1)
+        bias = None if self.word_bias is None else self.word_bias[own]
+        return F.log_softmax(F.linear(hidden, self.words[own], bias), 1, dtype=_wide(hidden))
+
+    def log_prob(self, hidden: Tensor) -> Tensor:
+        """Return the log-probabilities of all words: (N, d) -> (N, V)."""
+        first = self._class_log_prob(hidden)
+        if self.words is None:
+            every = torch.arange(self.vocab_size, device=hidden.device)
+            return first[:, self.word_class] + self._log_unigram(every, first.dtype)
+        scores = F.linear(hidden, self.words, self.word_bias).split(self.offsets.diff().tolist(), 1)
+        inside = torch.cat([F.log_softmax(own, 1, dtype=first.dtype) for own in scores], 1)
+        place = self.offsets[self.word_class] + self.slot
+        return first[:, self.word_class] + inside[:, place]
+
+    @torch.no_grad()
+    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
+
+        Best first: a token opens its classes in the order of their log-probability, a bound on their words', and
+        stops where that is below the k-th best word so far; in rounds of 1, 2, 4, … classes, so that many tokens
+        open a class at once. Ties go to the lower rank.
+        """
+        if not 1 <= k <= self.vocab_size:
+            raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
+        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
+        bounds, classes = self._class_log_prob(hidden).sort(dim=1, descending=True)
+        values = bounds.new_full((hidden.shape[0], k), -math.inf)
+        ranks = torch.full((hidden.shape[0], k), self.vocab_size, device=hidden.device)
+        begin = 0
+        while begin < self.n_classes:
+            end = min(2 * begin + 1, self.n_classes)
+            # A class as good as the k-th word may hold a tie of lower rank.
+            tokens, column = (bounds[:, begin:end] >= values[:, -1:]).nonzero(as_tuple=True)
+            if not tokens.numel():
+                break
+            for number, chosen in _groups(classes[tokens, begin + column]):
+                opened = tokens[chosen]
+                bound = bounds[opened, begin + column[chosen], None]
+                scores = bound + self._word_log_prob(hidden[opened], number)
+                members = self.members[int(self.offsets[number]) : int(self.offsets[number + 1])]
+                merged_ranks, order = torch.cat([ranks[opened], members.expand_as(scores)], 1).sort(dim=1)
+                merged = torch.cat([values[opened], scores], 1).gather(1, order)
+                best_values, best_ranks = best_first(merged, merged_ranks)
+                values[opened], ranks[opened] = best_values[:, :k], best_ranks[:, :k]
+            begin = end
+        return values.reshape(*shape, k), ranks.reshape(*shape, k)
+
+    @torch.no_grad()
+    def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw a word for each hidden state, (..., d) -> ranks (...): exact, and never the unknown word."""
+        if self.unk is not None and self.vocab_size == 1:
+            raise InputError("the unknown word is the only one, so there is nothing to draw")
+        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
+        first = self._class_log_prob(hidden)
+        barred, barred_slot = -1, 0
+        if self.unk is not None:
+            barred, barred_slot = int(self.word_class[self.unk]), int(self.slot[self.unk])
+            # Its class is drawn as often as the class's other words are.
+            others = self._word_log_prob(hidden, barred).clone()
+            others[:, barred_slot] = -math.inf
+            first[:, barred] += others.logsumexp(1)
+        drawn = draw(first, generator)
+        ranks = torch.empty_like(drawn)
+        for number, chosen in _groups(drawn):
+            scores = self._word_log_prob(hidden[chosen], number)
+            if number == barred:
+                scores = scores.clone()
+                scores[:, barred_slot] = -math.inf
+            ranks[chosen] = self.members[int(self.offsets[number]) + draw(scores, generator)]
+        return ranks.reshape(shape)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, n_classes={self.n_classes}, within={self.within!r}"
+
+
+def _groups(numbers: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield each number that occurs and the places where it does."""
+    ordered, order = numbers.sort(stable=True)
+    found, counts = torch.unique_consecutive(ordered, return_counts=True)
+    yield from zip(found.tolist(), order.split(counts.tolist()), strict=True)
+
+
+def _wide(hidden: Tensor) -> torch.dtype:
+    return torch.float64 if hidden.dtype == torch.float64 else torch.float32

@@ -1,0 +1,186 @@
+"""Ways down a tree: the log-probabilities of all words, the best k, and draws."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wordalloc.nn.path_pairs import WIDE, ranges
+from wordalloc.nn.tree_layout import TreeLayout
+
+Open = tuple[Tensor, Tensor, Tensor]  # steps below opened nodes: which of the opened, the step, its log-probability
+
+
+class TreeSearch(nn.Module):
+    """The steps of a tree, and what runs along them; weights come from the layer."""
+
+    step_offsets: Tensor
+    step_child: Tensor
+    step_node: Tensor
+    node_step: Tensor
+    word_step: Tensor
+    row_offsets: Tensor
+
+    def __init__(self, layout: TreeLayout) -> None:
+        super().__init__()
+        self.levels = layout.levels
+        for name in ("step_offsets", "step_child", "step_node", "node_step", "word_step", "row_offsets"):
+            self.register_buffer(name, torch.tensor(getattr(layout, name), dtype=torch.int64), persistent=False)
+
+    def log_prob(self, scores: Tensor) -> Tensor:
+        """Return the log-probabilities of all words from the scores of all rows: (N, R) -> (N, V)."""
+        scores = scores.to(torch.float64 if scores.dtype == torch.float64 else torch.float32)
+        if not self.levels[-1]:
+            return scores.new_zeros(scores.shape[0], 1)
+        steps = self._log_steps(scores)
+        bounds = self.step_offsets[self.levels].tolist()
+        reached, columns = scores.new_zeros(scores.shape[0], 1), []
+        for level, (begin, end) in enumerate(itertools.pairwise(bounds)):
+            above = self.step_node[begin:end] - self.levels[level]
+            columns.append(reached[:, above] + steps[:, begin:end])
+            reached = columns[-1][:, self.step_child[begin:end] >= 0]
+        return torch.cat(columns, 1)[:, self.word_step]
+
+    def _log_steps(self, scores: Tensor) -> Tensor:
+        """Return log P(child | node) for all steps: (N, R) -> (N, steps)."""
+        sizes, first = self.row_offsets.diff(), self.row_offsets[:-1]
+        # Nodes of one size at a time: their rows side by side, (N, nodes, rows).
+        parts, places = [], []
+        for size in sizes.unique().tolist():
+            nodes = (sizes == size).nonzero().squeeze(1)
+            if size == 1:
+                logit = scores[:, first[nodes]]
+                logs = torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 2)
+            else:
+                own = first[nodes, None] + torch.arange(size, device=nodes.device)
+                logs = F.log_softmax(scores[:, own], 2)
+            parts.append(logs.flatten(1))
+            places.append((self.step_offsets[nodes, None] + torch.arange(logs.shape[2], device=nodes.device)).view(-1))
+        return torch.cat(parts, 1)[:, torch.cat(places).argsort()]
+
+    def _open(self, hidden: Tensor, token: Tensor, node: Tensor, rows: Tensor, bias: Tensor | None) -> Open:
+        """Score pairs of token and node, and return the steps below them, pair after pair."""
+        first, sizes = self.row_offsets[node], self.row_offsets[node + 1] - self.row_offsets[node]
+        pairs, steps, logs = [], [], []
+        for size in sizes.unique().tolist():
+            chosen = (sizes == size).nonzero().squeeze(1)
+            scores = self._scores(hidden, token[chosen], first[chosen], size, rows, bias)
+            if size == 1:
+                scores = torch.cat([F.logsigmoid(-scores), F.logsigmoid(scores)], 1)
+            else:
+                scores = F.log_softmax(scores, 1)
+            arity = scores.shape[1]
+            pairs.append(chosen.repeat_interleave(arity))
+            begins = self.step_offsets[node[chosen], None]
+            steps.append((begins + torch.arange(arity, device=node.device)).view(-1))
+            logs.append(scores.view(-1))
+        pair, order = torch.cat(pairs).sort(stable=True)
+        return pair, torch.cat(steps)[order], torch.cat(logs)[order]
+
+    def _scores(
+        self, hidden: Tensor, token: Tensor, first: Tensor, size: int, rows: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Return the scores of nodes of one size: (P, size)."""
+        states = hidden[token]
+        if size < WIDE:
+            scores = torch.stack([torch.linalg.vecdot(states, rows[first + j]) for j in range(size)], 1)
+        else:
+            scores = states.new_empty(token.shape[0], size)
+            for begin in first.unique().tolist():
+                own = first == begin
+                scores[own] = states[own] @ rows[begin : begin + size].t()
+        if bias is not None:
+            scores = scores + bias[first[:, None] + torch.arange(size, device=first.device)]
+        return scores.to(torch.float64 if scores.dtype == torch.float64 else torch.float32)
+
+    def topk(self, hidden: Tensor, rows: Tensor, bias: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
+        """Return the k best words of each token, (N, d) -> log-probabilities and ranks (N, k)."""
+        n, device = hidden.shape[0], hidden.device
+        dtype = torch.float64 if hidden.dtype == torch.float64 else torch.float32
+        if not self.levels[-1]:
+            return torch.zeros(n, 1, dtype=dtype, device=device), torch.zeros(n, 1, dtype=torch.int64, device=device)
+        values = torch.full((n, k), -math.inf, dtype=dtype, device=device)
+        ranks = torch.full((n, k), self.word_step.shape[0], device=device)
+        token = torch.arange(n, device=device)
+        node, bound = torch.zeros_like(token), torch.zeros(n, dtype=dtype, device=device)
+        while token.numel():
+            chosen = _first_of_each(token, bound, k)
+            pair, step, logs = self._open(hidden, token[chosen], node[chosen], rows, bias)
+            logs, owner, child = logs + bound[chosen][pair], token[chosen][pair], self.step_child[step]
+            word = child < 0
+            token, node, bound = (
+                torch.cat([old[~chosen], new[~word]]) for old, new in ((token, owner), (node, child), (bound, logs))
+            )
+            values, ranks = _merged(values, ranks, owner[word], logs[word], -1 - child[word])
+            # A node as good as the k-th word may hold a tie of lower rank.
+            alive = bound >= values[token, -1]
+            token, node, bound = token[alive], node[alive], bound[alive]
+        return values, ranks
+
+    def sample(
+        self, hidden: Tensor, rows: Tensor, bias: Tensor | None, unk: int | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """Draw a word for each token, (N, d) -> (N,).
+
+        At each node goes to the child whose log-weight plus Gumbel noise is the greatest.
+        """
+        ranks = torch.zeros(hidden.shape[0], dtype=torch.int64, device=hidden.device)
+        if not self.levels[-1] or not ranks.numel():
+            return ranks
+        others = self._log_others(hidden, rows, bias, unk)
+        token = torch.arange(hidden.shape[0], device=hidden.device)
+        node = torch.zeros_like(token)
+        while token.numel():
+            pair, step, logs = self._open(hidden, token, node, rows, bias)
+            for barred, log_other in others.items():
+                logs = torch.where(step == barred, logs + log_other[token[pair]], logs)
+            logs = logs - torch.empty_like(logs).exponential_(generator=generator).log_()
+            best = torch.full(token.shape, -math.inf, dtype=logs.dtype, device=logs.device)
+            best = best.scatter_reduce(0, pair, logs, "amax")
+            taken = logs == best[pair]
+            node = torch.zeros_like(token).scatter_(0, pair[taken], self.step_child[step[taken]])
+            ranks[token[node < 0]] = -1 - node[node < 0]
+            token, node = token[node >= 0], node[node >= 0]
+        return ranks
+
+    def _log_others(self, hidden: Tensor, rows: Tensor, bias: Tensor | None, unk: int | None) -> dict[int, Tensor]:
+        """Return, for each step on the way to the unknown word, log P(another word | the step was taken): (N,)."""
+        found: dict[int, Tensor] = {}
+        step = -1 if unk is None else int(self.word_step[unk])
+        log_other = hidden.new_full((hidden.shape[0],), -math.inf)
+        token = torch.arange(hidden.shape[0], device=hidden.device)
+        while step >= 0:
+            found[step] = log_other
+            node = self.step_node[step].expand(token.shape)
+            pair, steps, logs = self._open(hidden, token, node, rows, bias)
+            logs = torch.where(steps == step, logs + log_other[pair], logs)
+            log_other = logs.view(token.shape[0], -1).logsumexp(1)
+            step = int(self.node_step[self.step_node[step]])
+        return found
+
+
+def _first_of_each(token: Tensor, bound: Tensor, k: int) -> Tensor:
+    """Mark the k greatest entries of each token."""
+    order = torch.argsort(bound, descending=True, stable=True)
+    order = order[torch.argsort(token[order], stable=True)]
+    _, turn = ranges(torch.bincount(token))
+    chosen = torch.empty_like(token, dtype=torch.bool)
+    chosen[order] = turn < k
+    return chosen
+
+
+def _merged(values: Tensor, ranks: Tensor, token: Tensor, value: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the k best of each token's words and new ones: by value, then by rank."""
+    n, k = values.shape
+    owner = torch.cat([torch.arange(n, device=token.device).repeat_interleave(k), token])
+    value, rank = torch.cat([values.view(-1), value]), torch.cat([ranks.view(-1), rank])
+    order = torch.argsort(rank, stable=True)
+    order = order[torch.argsort(value[order], descending=True, stable=True)]
+    order = order[torch.argsort(owner[order], stable=True)]
+    _, turn = ranges(torch.bincount(owner, minlength=n))
+    kept = order[turn < k]
+    return value[kept].view(n, k), rank[kept].view(n, k)
