@@ -17,7 +17,7 @@ from scipy.stats import chisquare
 
 import wordalloc
 from wordalloc.errors import InputError
-from wordalloc.nn import TreeSoftmax, output_layer, path_cross_entropy, path_pairs, tree_search
+from wordalloc.nn import TreeSoftmax, output_layer, path_cross_entropy, path_entries, path_pairs, tree_search
 from wordalloc.nn.tree_layout import lay_out
 
 
@@ -125,16 +125,23 @@ def layers(draw: st.DrawFn) -> tuple[TreeSoftmax, Nested]:
     return layer, tree
 
 
-@pytest.fixture(params=[(2, 1, 4), (4, 2, 1 << 20), (100, 8, 15)], ids=["wide", "mixed", "narrow"])
+@pytest.fixture(
+    params=[(2, 1, 4, True), (4, 2, 1 << 20, True), (100, 8, 15, True), (100, 8, 15, False), (4, 2, 1 << 20, False)],
+    ids=["wide", "mixed", "narrow", "narrow, gathered", "mixed, gathered"],
+)
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matrix products for all k-ary nodes, some, or none; in blocks of a few tokens or in one."""
+    """Matrix products for all k-ary nodes, some, or none; in blocks of a few tokens or in one; with torch's sparse
+    products, or as where it has none."""
+    if not request.param[3]:
+        monkeypatch.setattr(path_entries, "has_sparse_products", lambda on: False)
+        monkeypatch.setattr(path_entries, "GATHERED", 3)
     monkeypatch.setattr(path_pairs, "WIDE", request.param[0])
     monkeypatch.setattr(tree_search, "WIDE", request.param[0])
     monkeypatch.setattr(path_cross_entropy, "MANY", request.param[1])
     monkeypatch.setattr(path_cross_entropy, "BLOCK_ENTRIES", request.param[2])
 
 
-MANY = settings(max_examples=40, deadline=None)
+MANY = settings(max_examples=25, deadline=None)
 
 
 def check_outputs(made: tuple[TreeSoftmax, Nested], n: int, seed: int) -> None:

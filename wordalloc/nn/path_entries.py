@@ -3,7 +3,8 @@
 Nothing is padded and no row is gathered. The scores of all entries are one sampled dense-dense product, their
 gradients are sparse-dense products: by the hidden states ``embedding_bag``, by the rows ``addmm`` of a CSR matrix.
 Measured for a Huffman tree at V = 44,371, N = 1,024, d = 256 on 2 cores: gathering the rows of the entries first takes
-ten times as long as the sampled product (0.12 ms), and ``index_add_`` a hundred times as long as the others.
+ten times as long as the sampled product (0.12 ms), and ``index_add_`` a hundred times as long as the others. Torch has
+these products on CUDA and, on the CPU, where it was built with MKL; elsewhere the rows are gathered after all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wordalloc.nn.path_pairs import Pairs, before, ranges
+
+GATHERED = 1 << 14  # entries at a time, where rows are gathered
 
 with warnings.catch_warnings():  # torch says once that its CSR tensors are young
     warnings.simplefilter("ignore")
@@ -40,9 +43,7 @@ def score_entries(
         return Entries(pairs, row, hidden.new_empty(0))
     passed = torch.bincount(pairs.token[owner], minlength=hidden.shape[0])
     ends = F.pad(passed.cumsum(0), (1, 0))
-    shape = (hidden.shape[0], matrix.shape[0])
-    pattern = torch.sparse_csr_tensor(ends, row, hidden.new_zeros(row.shape), size=shape, check_invariants=False)
-    scores = torch.sparse.sampled_addmm(pattern, hidden, matrix.t(), beta=0.0).values()
+    scores = _sampled_product(hidden, matrix, ends, pairs.token[owner], row)
     if bias is not None:
         scores += bias[row]
     nll, delta = _softmax(scores, pairs, owner)
@@ -50,6 +51,21 @@ def score_entries(
     if by_hidden is not None:
         by_hidden += F.embedding_bag(row, matrix, ends[:-1], mode="sum", per_sample_weights=delta)
     return Entries(pairs, row, delta)
+
+
+def _sampled_product(hidden: Tensor, matrix: Tensor, ends: Tensor, token: Tensor, row: Tensor) -> Tensor:
+    """Return the product of a hidden state and a row of the matrix for each entry."""
+    if not has_sparse_products(hidden):
+        parts = zip(token.split(GATHERED), row.split(GATHERED), strict=True)
+        return torch.cat([(hidden[tokens] * matrix[rows]).sum(1) for tokens, rows in parts])
+    shape = (hidden.shape[0], matrix.shape[0])
+    pattern = torch.sparse_csr_tensor(ends, row, hidden.new_zeros(row.shape), size=shape, check_invariants=False)
+    return torch.sparse.sampled_addmm(pattern, hidden, matrix.t(), beta=0.0).values()
+
+
+def has_sparse_products(on: Tensor) -> bool:
+    """Tell whether torch has the products of sparse and dense matrices where this tensor is."""
+    return on.is_cuda or (on.device.type == "cpu" and torch.backends.mkl.is_available())
 
 
 def _softmax(scores: Tensor, pairs: Pairs, owner: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,9 +102,16 @@ def add_entries(
     source = before(pairs.size)[order][pair] + j
     weight, column = torch.empty_like(entries.delta), torch.empty_like(row)
     weight[destination], column[destination] = entries.delta[source], pairs.token[order][pair]
-    shape = (values.shape[0], hidden.shape[0])
-    csr = torch.sparse_csr_tensor(ends, column, weight, size=shape, check_invariants=False)
-    torch.addmm(values, csr, scaled, beta=float(add), out=values)
+    if has_sparse_products(hidden):
+        shape = (values.shape[0], hidden.shape[0])
+        csr = torch.sparse_csr_tensor(ends, column, weight, size=shape, check_invariants=False)
+        torch.addmm(values, csr, scaled, beta=float(add), out=values)
+    else:
+        if not add:
+            values.zero_()
+        rows = torch.repeat_interleave(ends.diff())
+        for part in zip(rows.split(GATHERED), column.split(GATHERED), weight.split(GATHERED), strict=True):
+            values.index_add_(0, part[0], scaled[part[1]] * part[2][:, None])
     if by_bias is not None:
         weight = entries.delta * slope[torch.repeat_interleave(pairs.token, pairs.size)]
         by_bias += torch.bincount(entries.row, weight, by_bias.shape[0]).to(by_bias.dtype)
