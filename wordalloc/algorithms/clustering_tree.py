@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import numpy.typing as npt
 
 from wordalloc.algorithms._arguments import shown, whole_number
-from wordalloc.algorithms._gaussian_splits import split_recursively
+from wordalloc.algorithms._gaussian_splits import LEAST_SHARE, split_recursively
 from wordalloc.algorithms._tree_nodes import tree_from_children
 from wordalloc.algorithms._vectors import word_directions
 from wordalloc.allocations import Tree
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
-LEAST_SHARES = {"adaptive": 1 / 8, "balanced": 1 / 2}
+LEAST_SHARES = {"adaptive": LEAST_SHARE, "balanced": 1 / 2}
 
 
 def clustering_tree(
@@ -75,7 +76,8 @@ def clustering_tree(
         raise InputError(f"nodes are split 'adaptive' or 'balanced', not {shown(split)}")
     seed = whole_number("seed", seed, 0)
     points = word_directions(vocabulary, vectors)
-    children = split_recursively(points, LEAST_SHARES[split], seed, progress)
+    weights = np.sqrt(vocabulary.counts + 1.0)
+    children = split_recursively(points, weights, LEAST_SHARES[split], seed, progress)
     return tree_from_children(
         vocabulary,
         children.tolist(),

@@ -215,7 +215,7 @@ class _Search:
         self.size = graph.right_offsets.size - 1
         # Words that decide the classes; the rest finds its place among them.
         self.n_frequent = min(self.size, max(5000, 20 * n_classes)) if effort.sweeps else self.size
-        self.done = 0
+        self.done, self.stopped = 0, False
         per_chain = effort.sweeps + effort.gentle_sweeps + 2 * GREEDY_SWEEPS + iterations
         self.expected = effort.starts * effort.start_sweeps + effort.chains * per_chain
 
@@ -230,7 +230,8 @@ class _Search:
     def improve(self, word_class: npt.NDArray[np.int32]) -> tuple[Partition, list[Sweep]]:
         """Search from given classes; return a partition that is no worse."""
         with Sweeper(self.graph, self.n_classes, self.threads) as sweeper:
-            parts, sweeps = make_partition(self.graph, word_class, self.n_classes), []
+            parts = make_partition(self.graph, word_class, self.n_classes)
+            sweeps: list[Sweep] = []
             self._place_rest(sweeper, parts, sweeps)
             self._greedy(sweeper, parts, self._words(self.size), self.iterations, sweeps)
             if not self.effort.sweeps:
@@ -255,7 +256,11 @@ class _Search:
                 return task(sweeper, item)
 
         with concurrent.futures.ThreadPoolExecutor(min(self.threads, len(items))) as pool:
-            return list(pool.map(alone, items))
+            try:
+                return list(pool.map(alone, items))
+            except BaseException:
+                self.stopped = True  # or the pool would wait for the searches that still run
+                raise
 
     def _start(self, sweeper: Sweeper, number: int) -> tuple[Partition, list[Sweep]]:
         """Deal the frequent words to the classes, by rank or (from the second start on) at random, and go up."""
@@ -264,7 +269,8 @@ class _Search:
             dealt = np.random.default_rng((self.seed, number)).permutation(dealt)
         word_class = np.full(self.size, UNPLACED, np.int32)
         word_class[: self.n_frequent] = dealt
-        parts, sweeps = make_partition(self.graph, word_class, self.n_classes), []
+        parts = make_partition(self.graph, word_class, self.n_classes)
+        sweeps: list[Sweep] = []
         self._greedy(sweeper, parts, self._words(self.n_frequent), self.effort.start_sweeps, sweeps, "start")
         return parts, sweeps
 
@@ -323,6 +329,8 @@ class _Search:
         return np.arange(n)
 
     def _record(self, stage: str, parts: Partition, moved: int, sweeps: list[Sweep]) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
         sweeps.append(Sweep(stage, average_mutual_information(parts.exact), moved))
         self.done += 1
         if self.progress is not None:

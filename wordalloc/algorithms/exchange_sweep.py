@@ -39,8 +39,8 @@ class Sweeper(contextlib.AbstractContextManager["Sweeper"]):
         self.threads = threads if n_classes >= BATCHED_CLASSES else 1
         self._scratch = [make_scratch(n_classes) for _ in range(self.threads)]
         self._pool = concurrent.futures.ThreadPoolExecutor(max(1, self.threads - 1))
-        beside = (np.diff(offsets) for offsets in (self.graph.right_offsets, self.graph.left_offsets))
-        self._rows = sum(np.minimum(words, n_classes) for words in beside) + 2
+        right, left = (np.minimum(np.diff(offsets), n_classes) for offsets in (graph.right_offsets, graph.left_offsets))
+        self._rows = right + left + 2
 
     def __exit__(self, *exception: object) -> None:
         self._pool.shutdown()

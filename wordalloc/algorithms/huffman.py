@@ -77,7 +77,12 @@ def huffman_places(counts: Ints, arity: int = 2) -> Places:
         raise InputError("counts sum to 2**63 or more, beyond whole numbers of 64 bits; divide them all by a constant")
     n_words = counts.size
     n_nodes = -(-(n_words - 1) // (arity - 1))
-    places = tuple(np.zeros(n, np.int64) for n in (n_nodes, n_nodes, n_words, n_words))
+    places = (
+        np.zeros(n_nodes, np.int64),
+        np.zeros(n_nodes, np.int64),
+        np.zeros(n_words, np.int64),
+        np.zeros(n_words, np.int64),
+    )
     if n_nodes:
         _build(counts, arity, np.empty(n_nodes, np.int64), *places)
         places[0][0] = -1

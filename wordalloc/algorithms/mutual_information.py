@@ -46,7 +46,8 @@ def class_bigrams(bigrams: Bigrams, classes: Classes) -> npt.NDArray[np.float64]
         raise InputError("the bigrams and the classes have different vocabularies; count the bigrams by the classes'")
     n_classes = classes.n_classes
     pairs = classes.word_class[bigrams.left].astype(np.int64) * n_classes + classes.word_class[bigrams.right]
-    return np.bincount(pairs, bigrams.count, minlength=n_classes**2).reshape(n_classes, n_classes)
+    joint = np.bincount(pairs, bigrams.count.astype(np.float64), minlength=n_classes**2)
+    return joint.astype(np.float64).reshape(n_classes, n_classes)
 
 
 def entropy_bits(counts: npt.ArrayLike) -> float:

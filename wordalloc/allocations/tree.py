@@ -19,6 +19,9 @@ from wordalloc.vocabulary import Vocabulary
 
 MAX_ARITY = 2**31 - 1
 
+Ints = npt.NDArray[np.int64]
+Structure = tuple[Ints, Ints, Ints, Ints]  # parents and digits of the nodes, and of the words
+
 
 class Tree(Allocation):
     """A tree whose leaves are the words; a word's path is the inner nodes from the root and the digit taken at each.
@@ -69,7 +72,7 @@ class Tree(Allocation):
     ) -> None:
         super().__init__(vocabulary, parameters)
         offsets, nodes, digits = _checked_paths(vocabulary.size, path_offsets, path_nodes, path_digits)
-        self._settle(*_structure(offsets, nodes, digits), arity, class_depth)
+        self._settle(_structure(offsets, nodes, digits), arity, class_depth)
 
     @classmethod
     def from_nodes(
@@ -116,19 +119,17 @@ class Tree(Allocation):
             raise InputError(f"node_parent and node_digit must be flat and of one length, not {arrays[0].shape}")
         if arrays[2].shape != (vocabulary.size,) or arrays[3].shape != (vocabulary.size,):
             raise InputError(f"word_parent and word_digit must have one entry a word: ({vocabulary.size},)")
-        tree._settle(*arrays, arity, class_depth)
+        tree._settle((arrays[0], arrays[1], arrays[2], arrays[3]), arity, class_depth)
         return tree
 
     def _settle(
         self,
-        node_parent: npt.NDArray[np.int64],
-        node_digit: npt.NDArray[np.int64],
-        word_parent: npt.NDArray[np.int64],
-        word_digit: npt.NDArray[np.int64],
+        structure: Structure,
         arity: int,
         class_depth: npt.ArrayLike | None,
     ) -> None:
         """Check the structure, from which all else follows, and keep it."""
+        node_parent, node_digit, word_parent, word_digit = structure
         if isinstance(arity, bool) or not isinstance(arity, int | np.integer) or not 2 <= arity <= MAX_ARITY:
             raise InputError(f"arity must be a whole number from 2 to {MAX_ARITY}, not {arity!r}")
         self.arity = int(arity)
@@ -249,7 +250,7 @@ class Tree(Allocation):
         order[np.argsort(first)] = np.arange(first.size)
         return Classes(self.vocabulary, order[number], {"algorithm": "cut", "tree": self.parameters})
 
-    def _class_places(self, class_depth: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    def _class_places(self, class_depth: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Return where each word's class stands: an inner node, or -1 - r where the word of rank r is alone in it."""
         place = -1 - np.arange(self.vocabulary.size)
         node, steps = self.word_parent.astype(np.int64), self.code_lengths - class_depth
@@ -284,7 +285,11 @@ class Tree(Allocation):
 
     def arrays(self) -> Arrays:
         """Return the paths, ``arity`` (int64, one entry) and, where classes are named, ``class_depth``."""
-        paths = {"path_offsets": self.path_offsets, "path_nodes": self.path_nodes, "path_digits": self.path_digits}
+        paths: Arrays = {
+            "path_offsets": self.path_offsets,
+            "path_nodes": self.path_nodes,
+            "path_digits": self.path_digits,
+        }
         depth = {} if self.class_depth is None else {"class_depth": self.class_depth}
         return {**paths, **depth, "arity": np.array([self.arity])}
 
@@ -331,7 +336,7 @@ def _checked_paths(
 
 def _structure(
     offsets: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], digits: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], ...]:
+) -> Structure:
     """Return the parents and digits of nodes and words, which the paths of several words must agree on."""
     if not nodes.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.full(1, -1), np.zeros(1, np.int64)

@@ -121,7 +121,11 @@ def classes(
     from wordalloc.allocations import load
     from wordalloc.pipelines.allocate import make_classes
 
-    shape = {"dim": dim, "batch": batch, "cost_model": None if profile is None else read_profile(profile)}
+    shape: dict[str, Any] = {
+        "dim": dim,
+        "batch": batch,
+        "cost_model": None if profile is None else read_profile(profile),
+    }
     text = Text(source.vocabulary, source.bigrams, vectors, options["seed"])
     options["init"] = None if init is None else load(init)
     if k_curve is not None:

@@ -121,6 +121,11 @@ def run_demo(
             progress=progress,
         )
 
-    allocations = {"full": vocabulary, "adaptive": cutoffs, "classes": classes, "tree": tree}
+    allocations: dict[str, Vocabulary | Allocation] = {
+        "full": vocabulary,
+        "adaptive": cutoffs,
+        "classes": classes,
+        "tree": tree,
+    }
     runs = {name: run(name, allocation) for name, allocation in allocations.items()}
     return Demo(vocabulary, buckets, cutoffs, classes, tree, runs, folder)
