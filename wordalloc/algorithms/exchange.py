@@ -36,7 +36,7 @@ from wordalloc.errors import InputError
 
 COOLEST = 0.03  # bits: the temperature annealing ends at
 GENTLE = 0.3  # bits: where the annealing of words that are well placed begins
-GREEDY_SWEEPS = 5  # after an annealing
+GREEDY_SWEEPS = 3  # after an annealing of the frequent words
 
 T = TypeVar("T")
 
@@ -69,14 +69,15 @@ class Effort:
 
 def effort_for(name: str, n_classes: int) -> Effort:
     """Return what an effort means for K classes: about the same time for any K up to a thousand."""
+    # Which of many local optima a search ends in matters most where K is small, and searches are short there.
     starts, chains = (8, 2) if n_classes < BATCHED_CLASSES else (1, 1)
     if name == "fast":
         return Effort(1, 0, 1, 0, 0.0, 0)
     if name == "normal":
-        return Effort(starts, 3 if starts == 1 else 6, chains, int(np.clip(5000 // n_classes, 4, 60)), 1.0, 0)
+        return Effort(starts, 3 if starts == 1 else 6, chains, int(np.clip(4000 // n_classes, 4, 50)), 1.0, 0)
     if name == "high":
         sweeps = int(np.clip(60_000 // n_classes, 30, 300))
-        return Effort(max(2, starts), 6, 2 * chains, sweeps, 1.5, sweeps // 5)
+        return Effort(max(2, starts), 6, chains, sweeps, 1.5, sweeps // 5)
     raise InputError(f"effort must be 'fast', 'normal' or 'high', not {shown(name)}")
 
 
