@@ -76,8 +76,8 @@ def effort_for(name: str, n_classes: int) -> Effort:
     if name == "normal":
         return Effort(starts, 3 if starts == 1 else 6, chains, int(np.clip(4000 // n_classes, 4, 50)), 1.0, 0)
     if name == "high":
-        sweeps = int(np.clip(60_000 // n_classes, 30, 300))
-        return Effort(max(2, starts), 6, chains, sweeps, 1.5, sweeps // 5)
+        sweeps = int(np.clip(1_600_000 / n_classes**1.5, 30, 300))
+        return Effort(max(2, starts), 6, 2, sweeps, 1.5, sweeps // 5)
     raise InputError(f"effort must be 'fast', 'normal' or 'high', not {shown(name)}")
 
 
@@ -246,17 +246,17 @@ class _Search:
             return (parts if better else make_partition(self.graph, before, self.n_classes)), sweeps
 
     def _in_parallel(self, task: Callable[[Sweeper, Any], T], items: Any) -> list[T]:
-        """Do `task` for all items: at once where K is small, else one after the other with all threads each."""
+        """Do `task` for all items, as many at once as there are threads."""
         items = list(items)
-        if self.n_classes >= BATCHED_CLASSES or min(self.threads, len(items)) == 1:
-            with Sweeper(self.graph, self.n_classes, self.threads) as sweeper:
-                return [task(sweeper, item) for item in items]
+        at_once = min(self.threads, len(items))
 
         def alone(item: Any) -> T:
-            with Sweeper(self.graph, self.n_classes, 1) as sweeper:
+            with Sweeper(self.graph, self.n_classes, self.threads // at_once) as sweeper:
                 return task(sweeper, item)
 
-        with concurrent.futures.ThreadPoolExecutor(min(self.threads, len(items))) as pool:
+        if at_once == 1:
+            return [alone(item) for item in items]
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             try:
                 return list(pool.map(alone, items))
             except BaseException:
