@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A first call that compiles, or a busy machine, is no failure.
+settings.register_profile("wordalloc", deadline=None)
+settings.load_profile("wordalloc")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

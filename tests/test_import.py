@@ -14,7 +14,7 @@ import pytest
 
 import wordalloc
 from wordalloc import allocations, checks, errors, files, vocabulary
-from wordalloc.allocations import base, cutoffs, interchange, storage
+from wordalloc.allocations import base, bigrams, classes, cutoffs, interchange, storage, tree
 
 HEAVY = [
     "torch",
@@ -29,7 +29,20 @@ HEAVY = [
     "pandas",
     "tokenizers",
 ]
-MODULES = [vocabulary, checks, files, errors, allocations, base, cutoffs, interchange, storage]
+MODULES = [
+    vocabulary,
+    checks,
+    files,
+    errors,
+    allocations,
+    base,
+    bigrams,
+    classes,
+    cutoffs,
+    interchange,
+    storage,
+    tree,
+]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,23 @@ def whole_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
     return read_only(array.astype(np.int64))
 
 
+def exact_sum(values: npt.NDArray[np.int64]) -> int:
+    """Return the sum of whole numbers, exact also where it exceeds 64 bits; of up to 2**31 numbers.
+
+    Parameters
+    ----------
+    values : ndarray of int64
+        Of any sign.
+
+    Examples
+    --------
+    >>> exact_sum(np.array([2**62, 2**62, 1])) - 2**63
+    1
+    """
+    high, low = values >> 32, values & 0xFFFFFFFF
+    return (int(high.sum()) << 32) + int(low.sum())
+
+
 def plain_json(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a private copy of `values` as a file will give it back, or say what a file cannot hold.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.checks import Frozen, plain_json, read_only, whole_numbers
+from wordalloc.checks import Frozen, exact_sum, plain_json, read_only, whole_numbers
 from wordalloc.errors import InputError
 
 EOS = "<eos>"
@@ -186,8 +186,7 @@ class Vocabulary(Frozen):
     @cached_property
     def total(self) -> int:
         """The sum of all counts, exact also where it exceeds 64 bits."""
-        high, low = self.counts >> 32, self.counts & 0xFFFFFFFF
-        return (int(high.sum()) << 32) + int(low.sum())
+        return exact_sum(self.counts)
 
     @cached_property
     def ranks(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.allocations import raw
+from tests.allocations.test_golden import GOLDEN
 from wordalloc import Cutoffs, TextOptions, Vocabulary, load, save
 from wordalloc.errors import FormatError
 
@@ -62,10 +63,14 @@ def assert_refused_or_sound(file: Path, contents: Iterable[bytes]) -> float:
     for found in sound[::20]:
         save(found, file)
         again = load(file)
-        assert again.cutoffs.tolist() == found.cutoffs.tolist()
+        assert lists(again.arrays()) == lists(found.arrays())
         assert again.vocabulary.fingerprint == found.vocabulary.fingerprint
         assert again.vocabulary.text == found.vocabulary.text
     return len(sound) / len(outcomes)
+
+
+def lists(arrays: dict[str, np.ndarray]) -> dict[str, list[int]]:
+    return {name: array.tolist() for name, array in arrays.items()}
 
 
 def with_arrays(drop: str = "", meta: Any = None, **changes: np.ndarray) -> bytes:
@@ -120,6 +125,21 @@ def test_blocks_that_moved_are_refused_or_sound(file: Path, sound: bytes) -> Non
     generator = random.Random(3)
     places = (sorted(generator.sample(range(len(sound)), 3)) for _ in range(500))
     assert_refused_or_sound(file, (sound[:a] + sound[b:c] + sound[a:b] + sound[c:] for a, b, c in places))
+
+
+@pytest.mark.parametrize("kind", ["bigrams", "classes", "tree"])
+def test_damage_to_the_other_kinds(file: Path, kind: str) -> None:
+    content = (GOLDEN / f"{kind}.safetensors").read_bytes()
+    generator = random.Random(4)
+    for length in range(0, len(content), 3):
+        refusal(file, content[:length])
+
+    def flipped() -> bytes:
+        damaged = bytearray(content)
+        damaged[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        return bytes(damaged)
+
+    assert 0 < assert_refused_or_sound(file, (flipped() for _ in range(1500))) < 0.25
 
 
 # --- not a file of ours at all
@@ -276,7 +296,7 @@ TEXT = {"lowercase": False, "unk": "<unk>", "eos": True, "errors": "strict"}
         ({"format_version": 2}, "written in format version 2, but this wordalloc reads up to 1; upgrade it"),
         ({"format_version": 10**4000}, "written in format version 1000"),
         *[({"kind": wrong}, "'kind' must be a string") for wrong in (..., None, 1, ["cutoffs"], {})],
-        ({"kind": "trees"}, "holds the unknown kind 'trees'; this wordalloc knows vocabulary, cutoffs"),
+        ({"kind": "trees"}, "'trees'; this wordalloc knows vocabulary, bigrams, cutoffs, classes, tree; upgrade it"),
         ({"kind": ""}, "unknown kind ''"),
         ({"kind": "x" * 10_000_000}, "unknown kind 'xxx"),
         ({"kind": "a\nb"}, "unknown kind 'a\\nb'"),
@@ -382,6 +402,108 @@ MAKERS: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("message", MAKERS)
 def test_arrays_that_are_refused(file: Path, message: str) -> None:
     assert message in refusal(file, MAKERS[message]())
+
+
+def of_kind(kind: str, drop: str = "", **changes: np.ndarray) -> bytes:
+    """Return a file of three words and that kind, with arrays changed, added or dropped."""
+    arrays = {
+        "bigrams": {"left": int32(0, 1), "right": int32(1, 0), "count": int64(5, 3)},
+        "classes": {"word_class": int32(0, 1, 0)},
+        "tree": {
+            "path_offsets": int64(0, 1, 3, 5),
+            "path_nodes": int32(0, 0, 1, 0, 1),
+            "path_digits": int32(0, 1, 0, 1, 1),
+            "arity": int64(2),
+            "class_depth": int32(1, 1, 1),
+        },
+    }[kind]
+    arrays = {**raw.words("a", "b", "c"), "counts": int64(5, 3, 2), **arrays, **changes}
+    arrays.pop(drop, None)
+    return raw.pack(arrays, with_meta(kind=kind))
+
+
+def int32(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int32)
+
+
+def int64(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+OF_KIND: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "bigrams": [
+        ({"drop": "left"}, "the array 'left' is missing"),
+        ({"drop": "right"}, "the array 'right' is missing"),
+        ({"drop": "count"}, "the array 'count' is missing"),
+        ({"left": int64(0, 1)}, "the array 'left' must be int32 with 1 axes, not int64"),
+        ({"right": np.zeros((1, 2), np.int32)}, "the array 'right' must be int32 with 1 axes"),
+        ({"count": np.array([5.0, 3.0])}, "the array 'count' must be int64 with 1 axes, not float64"),
+        ({"left": int32(0, 3)}, "left must be a flat list of ranks from 0 to 2"),
+        ({"left": int32(-1, 1)}, "left must be a flat list of ranks from 0 to 2"),
+        ({"right": int32(1)}, "left, right and count must be flat and of one length, not 2, 1 and (2,)"),
+        ({"left": int32(1, 0)}, "pairs must be sorted by (left, right), each one once, but pair 1"),
+        ({"left": int32(0, 0), "right": int32(1, 1)}, "pairs must be sorted by (left, right), each one once"),
+        ({"count": int64(5, 0)}, "counts of pairs must be at least 1"),
+        ({"count": int64(2**63 - 1, 2**63 - 1)}, "at most 2**62 together"),
+        ({"word_class": int32(0, 1, 0)}, "it holds the unknown arrays ['word_class']"),
+    ],
+    "classes": [
+        ({"drop": "word_class"}, "the array 'word_class' is missing"),
+        ({"word_class": int64(0, 1, 0)}, "the array 'word_class' must be int32 with 1 axes, not int64"),
+        ({"word_class": int32(0, 1)}, "expected shape (3,), got (2,)"),
+        ({"word_class": int32()}, "expected shape (3,), got (0,)"),
+        ({"word_class": int32(0, 2, 0)}, "class 1 is empty"),
+        ({"word_class": int32(0, -1, 0)}, "classes of 3 words must lie between 0 and 2"),
+        ({"word_class": int32(0, 2**31 - 1, 0)}, "classes of 3 words must lie between 0 and 2"),  # no bin is made
+        ({"arity": int64(2)}, "it holds the unknown arrays ['arity']"),
+    ],
+    "tree": [
+        ({"drop": "path_offsets"}, "the array 'path_offsets' is missing"),
+        ({"drop": "path_nodes"}, "the array 'path_nodes' is missing"),
+        ({"drop": "path_digits"}, "the array 'path_digits' is missing"),
+        ({"drop": "arity"}, "the array 'arity' is missing"),
+        ({"path_offsets": int32(0, 1, 3, 5)}, "the array 'path_offsets' must be int64 with 1 axes, not int32"),
+        ({"path_nodes": int64(0, 0, 1, 0, 1)}, "the array 'path_nodes' must be int32 with 1 axes, not int64"),
+        ({"path_digits": np.zeros(5, bool)}, "the array 'path_digits' must be int32 with 1 axes, not bool"),
+        ({"arity": int32(2)}, "the array 'arity' must be int64"),
+        ({"arity": int64()}, "the array 'arity' must have one entry, not (0,)"),
+        ({"arity": int64(2, 2)}, "the array 'arity' must have one entry, not (2,)"),
+        ({"arity": np.array(2)}, "the array 'arity' must be int64 with 1 axes"),
+        ({"arity": int64(1)}, "arity must be a whole number from 2 to 2147483647, not 1"),
+        ({"arity": int64(2**62)}, "arity must be a whole number from 2"),
+        ({"class_depth": int64(1, 1, 1)}, "the array 'class_depth' must be int32"),
+        ({"class_depth": int32(1, 1)}, "class_depth must have one entry a word: (3,), not (2,)"),
+        ({"class_depth": int32(1, 1, 2)}, "class_depth puts the word 'c' into a class inside a class"),
+        ({"class_depth": int32(1, 1, 2**31 - 1)}, "class_depth must lie between 0 and the word's code length"),
+        ({"class_depth": int32(1, -1, -1)}, "class_depth must lie between 0 and the word's code length"),
+        ({"path_offsets": int64(0, 2**62, 3, 5)}, "path_offsets must rise from 0 to 5"),
+        ({"path_offsets": int64(0, 2**63 - 1, -5, 5)}, "path_offsets must rise from 0 to 5"),
+        ({"path_nodes": int32(0, 0, 2**31 - 1, 0, 2**31 - 1)}, "inner nodes of a tree over 3 words must lie between"),
+        ({"path_nodes": int32(0, 0, -1, 0, -1)}, "inner nodes of a tree over 3 words must lie between 0 and 1"),
+        ({"path_digits": int32(0, 1, 0, 1, 2**31 - 1)}, "digits of arity 2 must lie between 0 and 1"),
+        ({"path_digits": int32(0, 1, 1, 1, 1)}, "inner node 1 uses a digit twice"),
+        ({"path_digits": int32(0, 1, 0)}, "path_nodes and path_digits must be flat and of one length"),
+        ({"word_class": int32(0, 1, 0)}, "it holds the unknown arrays ['word_class']"),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_the_undamaged_files_of_the_other_kinds_load(file: Path, kind: str) -> None:
+    assert load(raw.write(file, of_kind(kind))).kind == kind
+
+
+@pytest.mark.parametrize(("kind", "changes", "message"), [(kind, *case) for kind in OF_KIND for case in OF_KIND[kind]])
+def test_arrays_of_the_other_kinds_that_are_refused(
+    file: Path, kind: str, changes: dict[str, Any], message: str
+) -> None:
+    refused = refusal(file, of_kind(kind, **changes))
+    assert f"damaged {kind} file" in refused and message in refused
+
+
+def test_a_tree_may_name_no_classes(file: Path) -> None:
+    found = load(raw.write(file, of_kind("tree", drop="class_depth")))
+    assert found.codes == ["0", "10", "11"] and found.class_depth is None
 
 
 @pytest.mark.parametrize(

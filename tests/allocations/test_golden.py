@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.allocations import raw
-from wordalloc import Cutoffs, TextOptions, Vocabulary, load, save
-from wordalloc.allocations import KINDS, VOCABULARY_KIND, Allocation
+from wordalloc import Bigrams, Classes, Cutoffs, TextOptions, Tree, Vocabulary, load, save
+from wordalloc.allocations import KINDS, VOCABULARY_KIND, Stored
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -27,20 +27,46 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def cutoffs() -> Cutoffs:
-    """Text options, no foreign ids; parameters of every JSON type."""
-    counted = Vocabulary(
+def counted() -> Vocabulary:
+    """Text options, no foreign ids."""
+    return Vocabulary(
         ["<eos>", "the", "<unk>", "cat", "sat"],
         [6, 5, 2, 1, 1],
         text=TextOptions(lowercase=True, unk="<unk>", eos=True, errors="replace"),
         source={"files": [{"name": "corpus.txt", "bytes": 60}], "tokens": 15},
         parameters={"max_size": 5, "min_count": 1},
     )
+
+
+def cutoffs() -> Cutoffs:
+    """Parameters of every JSON type."""
     parameters = {"by": "mass", "n": 3, "expected_cost": 0.1, "exact": True, "profile": None, "λ": [1e-300, -0.0, {}]}
-    return Cutoffs(counted, [1, 3], parameters)
+    return Cutoffs(counted(), [1, 3], parameters)
 
 
-MAKERS: dict[str, Callable[[], Vocabulary | Allocation]] = {"vocabulary": vocabulary, "cutoffs": cutoffs}
+def bigrams() -> Bigrams:
+    """Pairs of a word with itself, words without pairs, a count that takes more than 32 bits."""
+    return Bigrams(counted(), [0, 1, 1, 3, 4], [1, 1, 3, 4, 0], [5, 2**40, 1, 1, 1], {"eos": True})
+
+
+def classes() -> Classes:
+    """Classes that do not begin in the order of their numbers; one of a single word."""
+    return Classes(counted(), [1, 0, 1, 2, 0], {"algorithm": "exchange_classes", "seed": 0, "objective": 0.75})
+
+
+def tree() -> Tree:
+    """Arity 3 with nodes of two and three children; classes at the root's children and one step further down."""
+    offsets, nodes, digits = [0, 1, 3, 5, 8, 11], [0, 0, 1, 0, 1, 0, 1, 2, 0, 1, 2], [0, 1, 0, 1, 1, 1, 2, 0, 1, 2, 1]
+    return Tree(counted(), offsets, nodes, digits, 3, [1, 2, 2, 2, 2], {"algorithm": "brown_tree", "n_classes": 4})
+
+
+MAKERS: dict[str, Callable[[], Vocabulary | Stored]] = {
+    "vocabulary": vocabulary,
+    "cutoffs": cutoffs,
+    "bigrams": bigrams,
+    "classes": classes,
+    "tree": tree,
+}
 
 
 def test_every_kind_has_a_golden_file() -> None:
@@ -78,11 +104,44 @@ def test_the_golden_cutoffs_load() -> None:
     assert found.cutoffs.tolist() == [1, 3]
     assert found.sizes.tolist() == [1, 2, 2]
     assert found.parameters == expected.parameters
-    assert found.vocabulary.words == ("<eos>", "the", "<unk>", "cat", "sat")
-    assert found.vocabulary.ids is None
-    assert found.vocabulary.text == TextOptions(lowercase=True, errors="replace")
-    assert (found.vocabulary.eos_rank, found.vocabulary.unk_rank) == (0, 2)
-    assert found.vocabulary.parameters == {"max_size": 5, "min_count": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_vocabulary_of_a_golden_file_loads(kind: str) -> None:
+    found = load(GOLDEN / f"{kind}.safetensors").vocabulary
+    assert found.words == ("<eos>", "the", "<unk>", "cat", "sat")
+    assert found.counts.tolist() == [6, 5, 2, 1, 1]
+    assert found.ids is None
+    assert found.text == TextOptions(lowercase=True, errors="replace")
+    assert (found.eos_rank, found.unk_rank) == (0, 2)
+    assert found.parameters == {"max_size": 5, "min_count": 1}
+
+
+def test_the_golden_bigrams_load() -> None:
+    found = load(GOLDEN / "bigrams.safetensors")
+    assert isinstance(found, Bigrams)
+    assert found.left.tolist() == [0, 1, 1, 3, 4]
+    assert found.right.tolist() == [1, 1, 3, 4, 0]
+    assert found.count.tolist() == [5, 2**40, 1, 1, 1]
+    assert found.parameters == {"eos": True}
+
+
+def test_the_golden_classes_load() -> None:
+    found = load(GOLDEN / "classes.safetensors")
+    assert isinstance(found, Classes)
+    assert found.word_class.tolist() == [1, 0, 1, 2, 0]
+    assert found.slots.tolist() == [0, 0, 1, 0, 1]
+    assert found.parameters == {"algorithm": "exchange_classes", "seed": 0, "objective": 0.75}
+
+
+def test_the_golden_tree_loads() -> None:
+    found = load(GOLDEN / "tree.safetensors")
+    assert isinstance(found, Tree)
+    assert (found.arity, found.codes) == (3, ["0", "10", "11", "120", "121"])
+    assert found.path_nodes.tolist() == [0, 0, 1, 0, 1, 0, 1, 2, 0, 1, 2]
+    assert found.class_depth.tolist() == [1, 2, 2, 2, 2]
+    assert found.cut().word_class.tolist() == [0, 1, 2, 3, 3]
+    assert found.parameters == {"algorithm": "brown_tree", "n_classes": 4}
 
 
 @pytest.mark.parametrize("kind", MAKERS)

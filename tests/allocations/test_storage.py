@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import wordalloc
 from tests.allocations import raw
-from wordalloc import Cutoffs, TextOptions, Vocabulary, load, save
+from tests.allocations.trees import Drawn, trees_with_classes
+from wordalloc import Bigrams, Classes, Cutoffs, TextOptions, Vocabulary, load, save
 from wordalloc.allocations.storage import is_allocation_file
 from wordalloc.errors import FormatError, OutputError
 
@@ -117,6 +118,57 @@ def test_a_file_written_by_hand_loads(tmp_path_factory, cutoffs: Cutoffs) -> Non
     assert found.cutoffs.tolist() == cutoffs.cutoffs.tolist()
     assert found.parameters == cutoffs.parameters
     assert_same_vocabulary(found.vocabulary, vocabulary)
+
+
+@st.composite
+def bigrams(draw) -> Bigrams:
+    vocabulary = draw(vocabularies())
+    ranks = st.integers(0, vocabulary.size - 1)
+    counted = draw(st.dictionaries(st.tuples(ranks, ranks), st.integers(1, 2**58), max_size=12))
+    left, right = ([pair[side] for pair in sorted(counted)] for side in (0, 1))
+    return Bigrams(vocabulary, left, right, [counted[pair] for pair in sorted(counted)], draw(objects_of_a_kind))
+
+
+@st.composite
+def classes(draw) -> Classes:
+    vocabulary = draw(vocabularies())
+    number: dict[int, int] = {}
+    word_class = [number.setdefault(draw(st.integers(0, 3)), len(number)) for _ in vocabulary.words]
+    return Classes(vocabulary, word_class, draw(objects_of_a_kind))
+
+
+objects_of_a_kind = objects.map(lambda object_: {key: object_[key] for key in object_ if key != "vocabulary"})
+
+
+@given(bigrams() | classes())
+def test_bigrams_and_classes_come_back(tmp_path_factory, content: Bigrams | Classes) -> None:
+    assert_comes_back(tmp_path_factory.getbasetemp() / "round_trip.safetensors", content)
+
+
+@given(trees_with_classes(), st.booleans(), objects_of_a_kind)
+def test_trees_come_back(tmp_path_factory, drawn: Drawn, names_classes: bool, parameters: dict) -> None:
+    tree = drawn.tree(class_depth=drawn.class_depth if names_classes else None, parameters=parameters)
+    path = tmp_path_factory.getbasetemp() / "round_trip.safetensors"
+    assert_comes_back(path, tree)
+    expected = {**drawn.arrays(), "arity": [drawn.arity]}
+    if names_classes:
+        expected["class_depth"] = drawn.class_depth
+    found = {name: array.tolist() for name, array in raw.tensors(path.read_bytes()).items()}
+    assert {name: values for name, values in found.items() if not name.startswith(("words.", "counts"))} == expected
+
+
+def assert_comes_back(path: Path, content) -> None:
+    content.save(path)
+    first = path.read_bytes()
+    found = load(path)
+    assert type(found) is type(content)
+    assert {name: (array.dtype, array.tolist()) for name, array in found.arrays().items()} == {
+        name: (array.dtype, array.tolist()) for name, array in content.arrays().items()
+    }
+    assert found.parameters == content.parameters
+    assert_same_vocabulary(found.vocabulary, content.vocabulary)
+    save(found, path)
+    assert path.read_bytes() == first
 
 
 def test_the_file_is_what_the_format_says(tmp_path: Path) -> None:

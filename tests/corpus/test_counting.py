@@ -107,6 +107,17 @@ def test_what_is_not_text_is_named_by_its_byte(tmp_path, content, offset):
     assert found(wordalloc.count(path, errors="replace")) == obvious(replaced)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, zstandard.ZstdCompressor().compress])
+def test_offsets_in_compressed_text_are_of_what_is_inside(tmp_path, pack):
+    path = tmp_path / "text.txt"
+    path.write_bytes(pack(b"a\n" * 700_000 + b"\xff"))
+    with pytest.raises(InputError, match=r"text\.txt: decompressed byte 1400000 \(0xff\) is not UTF-8"):
+        wordalloc.count(path)
+    path.write_bytes(pack(b"ab\0"))
+    with pytest.raises(InputError, match=r"text\.txt: decompressed byte 2 is NUL"):
+        wordalloc.count(path)
+
+
 def test_huge_lines_and_words(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("x" * 3_000_000 + " " + "y z " * 1_000_000)

@@ -46,6 +46,39 @@ def test_decodes_to_the_text(tmp_path_factory, lines, lowercase, eos):
     assert encoded.n_unknown == unknown
 
 
+@pytest.mark.parametrize("eos", [True, False])
+def test_where_files_end(tmp_path, eos):
+    contents = ["a b", "\n", "c\n\na\n", "", "b\n"]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.txt").write_text(content)
+    paths = sorted(tmp_path.glob("*.txt"))
+    encoded = encode(paths, wordalloc.count(paths, eos=eos))
+    tokens = [
+        len(content.split()) + eos * (content.count("\n") + (content[-1:] not in ("", "\n"))) for content in contents
+    ]
+    assert encoded.file_ends.tolist() == np.cumsum(tokens).tolist()
+    assert encoded.ids.size == encoded.file_ends[-1]
+    assert set(encoded.file_ends.tolist()) <= {0, *encoded.line_ends.tolist()}
+    again = encode(paths, wordalloc.count(paths, eos=eos))  # from the cache
+    assert again.file_ends.dtype == np.int64 and again.file_ends.tolist() == encoded.file_ends.tolist()
+
+
+def test_the_order_of_files_has_an_entry_of_its_own(tmp_path):
+    for name, content in (("1", "a b c\n"), ("2", "a\n")):
+        (tmp_path / name).write_text(content)
+    vocabulary = wordalloc.count([tmp_path / "1", tmp_path / "2"])
+    ends = [encode([tmp_path / name for name in names], vocabulary).file_ends.tolist() for names in ("12", "21")]
+    assert ends == [[4, 6], [2, 6]]
+
+
+def test_the_same_bytes_divided_into_files_otherwise(tmp_path):
+    for name, content in (("1", "a b\n"), ("2", "c\n"), ("3", "a b\nc\n")):
+        (tmp_path / name).write_text(content)
+    vocabulary = wordalloc.count(tmp_path / "3")
+    assert encode(tmp_path / "3", vocabulary).file_ends.tolist() == [5]
+    assert encode([tmp_path / "1", tmp_path / "2"], vocabulary).file_ends.tolist() == [3, 5]
+
+
 def test_the_cache_is_used_and_not_believed(tmp_path, cache, monkeypatch):
     (tmp_path / "text.txt").write_text("a b a\nb\n")
     vocabulary = wordalloc.count(tmp_path / "text.txt")

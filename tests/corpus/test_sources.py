@@ -8,9 +8,12 @@ import sys
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import wordalloc
-from wordalloc.corpus import read_vocabulary
+from wordalloc.corpus import read_vocabulary, ready_counts, sources
+from wordalloc.corpus.counting import limit_counts
 from wordalloc.errors import InputError
 
 COUNTS = {"the": 5, "cat": 3, "naïve": 3, "<unk>": 1, "zero": 0}
@@ -64,6 +67,10 @@ def test_an_allocations_words_and_text_options_are_its_own(tmp_path):
         (b"a\t1\nb\tx\n", None),  # not all lines are counts: it is a text
         (b"a\t1\nb\t2\na\t3\n", "line 3: 'a' was counted on line 1"),
         (b"a\t1\n\t2\n", None),
+        (b"a\t-1\nb\t2\n", "line 1: the count must be a whole number from 0 to 2.*, not '-1'"),
+        (b"a\t3\nb\t-1\n", "line 2: the count must be a whole number from 0 to 2.*, not '-1'"),
+        (b"a\t0.75\nb\t0.25\n", "line 1: the count must be a whole number"),
+        (b"it was\t-1 degrees\n", None),
         (b'{"a": 1, "b": -2}', "'b': the count must be"),
         (b'{"a": 1.5, "b": 2}', "'a': the count must be"),
         (b'{"a": 1, "a": 2}', "'a' appears twice"),
@@ -80,6 +87,72 @@ def test_damaged_counts_are_named_or_read_as_text(tmp_path, content, says):
     else:
         with pytest.raises(InputError, match=says):
             read_vocabulary(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{braces} begin this text\n",
+        '{"a": 1}\n{"a": 2}\n',
+        "{\n",
+        "{ }}\n",
+        '{"a": 1}, and more\n',
+        "[1, 2]\n",
+        '{"a": ',
+    ],
+)
+def test_texts_that_begin_as_json(tmp_path, text):
+    (tmp_path / "text.txt").write_text(text)
+    vocabulary = read_vocabulary(tmp_path / "text.txt")
+    assert vocabulary.text is not None and vocabulary.source["tokens"] == len(text.split()) + max(1, text.count("\n"))
+
+
+def test_no_more_is_read_of_a_text_than_shows_that_it_is_no_json(tmp_path, monkeypatch):
+    (tmp_path / "lines.jsonl").write_text('{"text": "some words"}\n' * 20_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "read_json", lambda *_: pytest.fail("it was read as JSON"))
+        assert read_vocabulary(tmp_path / "lines.jsonl").source["tokens"] == 4 * 20_000
+    monkeypatch.setattr(ready_counts, "MAX_JSON", 100_000)
+    (tmp_path / "huge.json").write_text(json.dumps({f"w{i}": i + 1 for i in range(100_000)}))
+    with pytest.raises(InputError, match=r"huge\.json: more than 100,000 bytes of JSON; give counts as TSV or Parquet"):
+        read_vocabulary(tmp_path / "huge.json")
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_of_many_counts_breaks_off_anywhere(tmp_path, indent):
+    """Whatever stands at the end of the first bytes, which the kind is told by."""
+    content = json.dumps({f"w\u00e9\\{i}": i * 7919 + 2 for i in range(40)}, indent=indent).encode()
+    assert all(ready_counts.looks_like_json_object(content[:end]) for end in range(1, len(content) + 1))
+    content = json.dumps({f"w{i}\u00e9": i + 2 for i in range(9_000)}, indent=indent).encode("utf-8")
+    (tmp_path / "counts.json").write_bytes(b"\xef\xbb\xbf" + content)  # a mark is no reason to take it for a text
+    assert read_vocabulary(tmp_path / "counts.json").size == 9_000
+
+
+def test_limits_hold_where_unk_is_added(tmp_path):
+    (tmp_path / "counts.tsv").write_text("a\t5\nb\t4\nc\t3\nd\t1\n")
+    assert found(read_vocabulary(tmp_path / "counts.tsv", max_size=3, min_count=2)) == {"a": 5, "<unk>": 4, "b": 4}
+    assert found(read_vocabulary(tmp_path / "counts.tsv", max_size=4, min_count=2)) == {
+        "a": 5,
+        "b": 4,
+        "c": 3,
+        "<unk>": 1,
+    }
+    assert found(read_vocabulary(tmp_path / "counts.tsv", max_size=4)) == {"a": 5, "b": 4, "c": 3, "d": 1}
+    with pytest.raises(InputError, match="--max-size 1 leaves no room"):
+        read_vocabulary(tmp_path / "counts.tsv", max_size=1, min_count=5)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(3, 9), st.integers(1, 5), st.booleans())
+def test_limits_keep_the_mass_and_the_size(counts, max_size, min_count, has_unk):
+    words = [f"w{i}" for i in range(len(counts))]
+    if has_unk:
+        words[0] = "<unk>"
+    kept, kept_counts = limit_counts(words, counts, "<unk>", max_size, min_count)
+    assert len(kept) <= max_size
+    if kept:
+        assert sum(kept_counts) == sum(counts)
+    seen = dict(zip(kept, kept_counts, strict=True))
+    assert min_count == 1 or all(count >= min_count for word, count in seen.items() if word != "<unk>")
 
 
 def test_a_late_bad_line_of_a_tsv_is_named(tmp_path):

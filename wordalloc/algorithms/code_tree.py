@@ -1,10 +1,14 @@
 """A binary tree from codes that were made elsewhere, such as the bit strings of Brown clustering.
 
-Words that share a code become a class, with a Huffman tree over them below. Exact; O(total length of the codes).
+Words that share a code become a class, with a Huffman tree over them below. The sorted codes are divided digit by
+digit: what begins alike stands together, so each inner node costs a binary search. Exact; O(K log K + total length)
+for K different codes.
 """
 
 from __future__ import annotations
 
+import bisect
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,20 +63,25 @@ def tree_from_codes(vocabulary: Vocabulary, codes: Sequence[str]) -> Tree:
 
 
 def _trie(codes: list[str]) -> Places:
-    """Return the places of inner nodes, numbered by depth and then by code, and of the codes as leaves."""
-    leaves = set(codes)
-    inner = {code[:length] for code in codes for length in range(len(code))}
-    for code in codes:
-        if code in inner:
-            longer = next(other for other in codes if other != code and other.startswith(code))
-            raise InputError(f"the code {shown(code)} is the beginning of another one, {shown(longer)}")
-    for node in sorted(inner):
-        for digit in "01":
-            if node + digit not in inner and node + digit not in leaves:
-                raise InputError(f"no code begins with {node + digit!r}, the counterpart of others; the tree has a gap")
-    order = {code: place for place, code in enumerate(sorted(inner, key=lambda code: (len(code), code)))}
-    places = []
-    for names in (list(order), codes):
-        places.append(np.array([order[name[:-1]] if name else -1 for name in names], dtype=np.int64))
-        places.append(np.array([int(name[-1]) if name else 0 for name in names], dtype=np.int64))
-    return places[0], places[1], places[2], places[3]
+    """Return the places of inner nodes, numbered by depth and then by code, and of the distinct codes as leaves."""
+    order = sorted(range(len(codes)), key=codes.__getitem__)
+    ordered = [codes[leaf] for leaf in order]
+    nodes: list[tuple[int, int]] = []  # parent and digit
+    leaves = np.empty((len(codes), 2), dtype=np.int64)
+    waiting = deque([(0, len(codes), 0, -1, 0)])  # first and end in `ordered`, their common digits, parent and digit
+    while waiting:
+        first, end, depth, parent, digit = waiting.popleft()
+        if len(ordered[first]) == depth:
+            if end - first > 1:
+                shorter, longer = shown(ordered[first]), shown(ordered[first + 1])
+                raise InputError(f"the code {shorter} is the beginning of another one, {longer}")
+            leaves[order[first]] = parent, digit
+            continue
+        middle = bisect.bisect_left(ordered, "1", first, end, key=lambda code, place=depth: code[place])  # type: ignore[misc]
+        if middle in (first, end):
+            missing = shown(ordered[first][:depth] + ("0" if middle == first else "1"))
+            raise InputError(f"no code begins with {missing}, the counterpart of others; the tree has a gap")
+        waiting += [(first, middle, depth + 1, len(nodes), 0), (middle, end, depth + 1, len(nodes), 1)]
+        nodes.append((parent, digit))
+    inner = np.array(nodes, dtype=np.int64).reshape(-1, 2)
+    return inner[:, 0].copy(), inner[:, 1].copy(), leaves[:, 0].copy(), leaves[:, 1].copy()

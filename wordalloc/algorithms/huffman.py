@@ -139,19 +139,16 @@ def with_huffman_below(classes: Classes, top: Places, arity: int = 2) -> tuple[P
     """
     parents, digits, class_parent, class_digit = top
     nodes, node_digits = [parents], [digits]
-    word_parent, word_digit = np.empty(classes.vocabulary.size, np.int64), np.empty(classes.vocabulary.size, np.int64)
+    # A class of one word is that word; the others get a root, with their words below.
+    word_parent, word_digit = class_parent[classes.word_class], class_digit[classes.word_class]
     first = parents.size
-    for number, members in enumerate(np.split(classes.members, classes.offsets[1:-1])):
+    for number in np.flatnonzero(classes.sizes > 1).tolist():
+        members = classes.members[classes.offsets[number] : classes.offsets[number + 1]]
         below = huffman_places(classes.vocabulary.counts[members], arity)
-        for inner, outer in ((below[0], class_parent), (below[2], class_parent)):
-            is_root = inner < 0
-            inner += first
-            inner[is_root] = outer[number]
-        own_digits = below[1] if below[1].size else below[3]
-        own_digits[0] = class_digit[number]  # of the root, or of the only word
-        nodes.append(below[0])
+        nodes.append(below[0] + first)
         node_digits.append(below[1])
-        word_parent[members], word_digit[members] = below[2], below[3]
+        nodes[-1][0], node_digits[-1][0] = class_parent[number], class_digit[number]
+        word_parent[members], word_digit[members] = below[2] + first, below[3]
         first += below[0].size
     places = np.concatenate(nodes), np.concatenate(node_digits), word_parent, word_digit
     return places, depths(parents, class_parent)[classes.word_class]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wordalloc.allocations.base import Stored
 from wordalloc.allocations.storage import Arrays, take
-from wordalloc.checks import read_only, whole_numbers
+from wordalloc.checks import exact_sum, read_only, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import MAX_COUNT, Vocabulary
 
@@ -68,13 +68,13 @@ class Bigrams(Stored):
         if (pairs[1:] <= pairs[:-1]).any():
             place = int(np.argmax(pairs[1:] <= pairs[:-1])) + 1
             raise InputError(f"pairs must be sorted by (left, right), each one once, but pair {place} is out of order")
-        if self.count.size and (self.count.min() < 1 or self.count.sum(dtype=np.float64) > MAX_COUNT):
+        if self.count.size and (self.count.min() < 1 or self.total > MAX_COUNT):
             raise InputError("counts of pairs must be at least 1, and at most 2**62 together")
 
     @cached_property
     def total(self) -> int:
         """Pairs counted."""
-        return int(self.count.sum())
+        return exact_sum(self.count)
 
     @cached_property
     def left_counts(self) -> npt.NDArray[np.int64]:

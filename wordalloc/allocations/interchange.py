@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,14 +40,14 @@ def to_tsv(what: Stored | Vocabulary) -> Iterator[str]:
     ['a\\t2\\t0\\n', 'b\\t1\\t1\\n']
     """
     if isinstance(what, Bigrams):
-        words = [_carried(word, "\t\n\r", "TSV") for word in what.vocabulary.words]
+        words = _carried(what.vocabulary, "\t\n\r", "TSV")
         for left, right, count in zip(what.left.tolist(), what.right.tolist(), what.count.tolist(), strict=True):
             yield f"{words[left]}\t{words[right]}\t{count}\n"
         return
     vocabulary, addresses = _parts(what)
     columns = [vocabulary.counts.tolist(), *(address.tolist() for address in addresses.values())]
-    for word, *values in zip(vocabulary.words, *columns, strict=True):
-        yield "\t".join([_carried(word, "\t\n\r", "TSV"), *map(str, values)]) + "\n"
+    for word, *values in zip(_carried(vocabulary, "\t\n\r", "TSV"), *columns, strict=True):
+        yield "\t".join([word, *map(str, values)]) + "\n"
 
 
 def to_json(what: Stored | Vocabulary) -> dict[str, Any]:
@@ -98,10 +100,9 @@ def to_brown_paths(what: Stored | Vocabulary) -> Iterator[str]:
         raise InputError(f"brown-paths needs a binary tree, not {_named(what)}; use --to tsv or json")
     depths = what.code_lengths if what.class_depth is None else what.class_depth
     codes = [code[:depth] for code, depth in zip(what.codes, depths.tolist(), strict=True)]
-    vocabulary = what.vocabulary
-    for rank in sorted(range(vocabulary.size), key=codes.__getitem__):  # stable: by rank inside a class
-        word = _carried(vocabulary.words[rank], "\t\n\r", "a paths file")
-        yield f"{codes[rank]}\t{word}\t{vocabulary.counts[rank]}\n"
+    words, counts = _carried(what.vocabulary, "\t\n\r", "a paths file"), what.vocabulary.counts.tolist()
+    for rank in sorted(range(len(words)), key=codes.__getitem__):  # stable: by rank inside a class
+        yield f"{codes[rank]}\t{words[rank]}\t{counts[rank]}\n"
 
 
 def to_word_classes(what: Stored | Vocabulary) -> Iterator[str]:
@@ -126,9 +127,9 @@ def to_word_classes(what: Stored | Vocabulary) -> Iterator[str]:
         what = what.cut()
     if not isinstance(what, Classes):
         raise InputError(f"word2vec-classes needs classes, or a tree that names classes, not {_named(what)}")
-    for word, number in zip(what.vocabulary.words, what.word_class.tolist(), strict=True):
-        carried = _carried(word, " \t\n\v\f\r", "a file of word2vec classes")
-        yield f"{carried} {number}\n"
+    words = _carried(what.vocabulary, " \t\n\v\f\r", "a file of word2vec classes")
+    for word, number in zip(words, what.word_class.tolist(), strict=True):
+        yield f"{word} {number}\n"
 
 
 def to_dot(what: Stored | Vocabulary) -> Iterator[str]:
@@ -169,16 +170,23 @@ def to_dot(what: Stored | Vocabulary) -> Iterator[str]:
     for rank, ((word, count), (parent, digit)) in enumerate(zip(words, places, strict=True)):
         if parent >= 0:
             yield f'  n{parent} -> w{rank} [label="{digit}"];\n'
-        escaped = "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else "\ufffd" for c in word)
-        yield f'  w{rank} [label="{escaped} ({count})"];\n'
+        yield f'  w{rank} [label="{_label(word)} ({count})"];\n'
     yield "}\n"
 
 
-def _carried(word: str, separators: str, form: str) -> str:
-    """Return `word`, refusing one that the format would break at."""
-    if any(character in word for character in separators):
-        raise InputError(f"the word {word!r} holds white space that {form} cannot carry; use --to json")
-    return word
+def _carried(vocabulary: Vocabulary, separators: str, form: str) -> tuple[str, ...]:
+    """Return the words, refusing them before anything is written if the format would break at one."""
+    breaking = re.compile(f"[{separators}]").search
+    wrong = next(filter(breaking, vocabulary.words), None)
+    if wrong is not None:
+        raise InputError(f"the word {reprlib.repr(wrong)} holds white space that {form} cannot carry; use --to json")
+    return vocabulary.words
+
+
+def _label(word: str) -> str:
+    """Return a word as a label of Graphviz that shows it: \\ begins an escape there, & an HTML entity."""
+    escapes = {'"': '\\"', "\\": "\\\\", "&": "&amp;"}
+    return "".join(escapes.get(c, c if c.isprintable() else "\ufffd") for c in word)
 
 
 def _named(what: Stored | Vocabulary) -> str:

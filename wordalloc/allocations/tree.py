@@ -230,10 +230,12 @@ class Tree(Allocation):
     @property
     def codes(self) -> list[str]:
         """The digits of each word as text: end to end up to arity 10, else with dots between them."""
-        separator = "" if self.arity <= 10 else "."
+        spans = itertools.pairwise(self.path_offsets.tolist())
+        if self.arity <= 10:
+            text = (self.path_digits + ord("0")).astype(np.uint8).tobytes().decode("ascii")
+            return [text[start:end] for start, end in spans]
         digits = list(map(str, self.path_digits.tolist()))
-        ends = self.path_offsets.tolist()
-        return [separator.join(digits[start:end]) for start, end in itertools.pairwise(ends)]
+        return [".".join(digits[start:end]) for start, end in spans]
 
     def cut(self) -> Classes:
         """Return the classes that `class_depth` names, numbered by their most frequent words.

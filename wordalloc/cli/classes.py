@@ -15,7 +15,7 @@ from wordalloc.pipelines.allocate import CLASS_METHODS, TREE_METHODS, Text
 
 if TYPE_CHECKING:
     from wordalloc.algorithms.cost_model import CostModel
-    from wordalloc.allocations import Allocation, Classes, Tree
+    from wordalloc.allocations import Allocation, Bigrams, Classes, Tree
 
 _SHOWN_ROWS = 12
 _BY_AMI = ("exchange", "predictive_exchange")  # whose objective is the mutual information
@@ -56,11 +56,10 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
     content = source.bigrams()
     content.save(target)
     if as_json:
-        summary = vocabulary_summary(content.vocabulary)
-        emit_json({**summary, "pairs": content.total, "distinct_pairs": content.count.size, "output": str(target)})
+        emit_json({**vocabulary_summary(content.vocabulary), **pairs_summary(content), "output": str(target)})
         return
     click.echo(f"{source.title}: {counted(content.vocabulary)}")
-    click.echo(f"{content.total:,} pairs of adjacent words, {content.count.size:,} of them distinct")
+    click.echo(pairs_line(content))
     click.echo(f"\nwritten to {target}")
 
 
@@ -212,6 +211,16 @@ def tree(
     click.echo(f"{source.title}: {counted(made.vocabulary)}\n")
     print_tree(made)
     click.echo(f"\nwritten to {target}")
+
+
+def pairs_summary(content: Bigrams) -> dict[str, Any]:
+    """What bigrams come to."""
+    return {"pairs": content.total, "distinct_pairs": content.count.size}
+
+
+def pairs_line(content: Bigrams) -> str:
+    """Say how many pairs there are."""
+    return f"{content.total:,} pairs of adjacent words, {content.count.size:,} of them distinct"
 
 
 def tree_summary(made: Tree) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from wordalloc.allocations import Classes, Cutoffs, Stored, Tree, load
+from wordalloc.allocations import Bigrams, Classes, Cutoffs, Stored, Tree, load
 from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
-from wordalloc.cli.classes import print_classes, print_tree, tree_summary
+from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
 from wordalloc.cli.sources import Source
@@ -43,6 +43,8 @@ def show(file: str, as_json: bool) -> None:
         print_classes(content)
     elif isinstance(content, Tree):
         print_tree(content)
+    elif isinstance(content, Bigrams):
+        click.echo(pairs_line(content))
     else:
         click.echo("most frequent: " + " ".join(map(printable, vocabulary.words[:12])))
     _print_origin(content, vocabulary)
@@ -139,6 +141,8 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
             {"size": size, "mass": mass}
             for size, mass in zip(content.sizes.tolist(), content.masses.tolist(), strict=True)
         ]
+    if isinstance(content, Bigrams):
+        summary |= pairs_summary(content)
     if isinstance(content, Classes):
         summary["sizes"] = content.sizes.tolist()
         summary["masses"] = content.masses.tolist()

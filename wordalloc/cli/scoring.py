@@ -41,7 +41,8 @@ def score(
 
     from wordalloc.algorithms.scoring import score as scored
     from wordalloc.allocations import Allocation, load
-    from wordalloc.corpus import count_bigrams, encode
+    from wordalloc.corpus.bigrams import count_bigrams_of_inputs
+    from wordalloc.corpus.encoding import encode_inputs
     from wordalloc.corpus.reading import open_inputs
 
     allocation = load(file)
@@ -49,9 +50,8 @@ def score(
         raise InputError(f"{file}: score takes classes or a tree")
     model = None if profile is None else read_profile(profile)
     with open_inputs(paths) as files, progress_bar("counting", unit="B") as progress:
-        kept = [source.path for source in files]
-        bigrams = count_bigrams(kept, allocation.vocabulary, memory_limit=memory_limit, progress=progress)
-        text = encode(kept, allocation.vocabulary)
+        bigrams = count_bigrams_of_inputs(files, allocation.vocabulary, memory_limit=memory_limit, progress=progress)
+        text = encode_inputs(files, allocation.vocabulary)
         counts = np.bincount(text.ids, minlength=allocation.vocabulary.size)
     result = scored(allocation, bigrams, counts, dim=dim, batch=batch, cost_model=model)
     unknown = text.n_unknown / text.ids.size

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import Bigrams
-from wordalloc.corpus.encoding import EncodedText, encode
+from wordalloc.corpus.encoding import EncodedText, encode_inputs
 from wordalloc.corpus.engine import Progress, open_database
-from wordalloc.corpus.reading import Paths
+from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -66,7 +66,20 @@ def count_bigrams(
     >>> [(vocabulary.words[i], vocabulary.words[j], n) for i, j, n in zip(bigrams.left, bigrams.right, bigrams.count)]
     [('a', 'b', np.int64(2)), ('b', 'a', np.int64(2))]
     """
-    text = encode(paths, vocabulary, progress=progress)
+    with open_inputs(paths) as files:
+        return count_bigrams_of_inputs(files, vocabulary, memory_limit=memory_limit, threads=threads, progress=progress)
+
+
+def count_bigrams_of_inputs(
+    files: list[Input],
+    vocabulary: Vocabulary,
+    *,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Bigrams:
+    """Count the pairs of files that are open already; see `count_bigrams`."""
+    text = encode_inputs(files, vocabulary, progress=progress)
     with open_database(memory_limit, threads) as connection:
         connection.execute("CREATE TABLE partial (pair BIGINT, n BIGINT)")
         for pairs in _pairs(text, vocabulary.size):

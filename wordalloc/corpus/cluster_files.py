@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from dataclasses import dataclass
 
 from wordalloc.corpus.reading import Input, open_inputs, read_blocks
+from wordalloc.corpus.ready_counts import checked_count
 from wordalloc.errors import InputError
 
 
@@ -58,6 +60,8 @@ def read_clusters(path: str | os.PathLike[str], *, errors: str = "strict") -> Cl
     ('brown-paths', ['the', 'cat', 'dog'], ['0', '10', '11'], [5, 2, 2])
     """
     with open_inputs(path) as files:
+        if len(files) > 1:
+            raise InputError(f"{path}: {len(files)} files match this pattern; name one of them")
         file = files[0]
         text = "".join(block for block, _ in read_blocks(file, errors, keep_separators=True))
     lines = text.split("\n")
@@ -75,7 +79,7 @@ def read_clusters(path: str | os.PathLike[str], *, errors: str = "strict") -> Cl
         return ClusterFile(
             "word2vec-classes", _distinct(file, [row[0] for row in rows]), [row[1] for row in rows], None
         )
-    counts = [_count(file, number, row[2]) for number, row in enumerate(rows, start=1)]
+    counts = [checked_count(row[2], f"{file.name}: line {number}") for number, row in enumerate(rows, start=1)]
     return ClusterFile("brown-paths", _distinct(file, [row[1] for row in rows]), [row[0] for row in rows], counts)
 
 
@@ -92,16 +96,11 @@ def _fields(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else line.rsplit(" ", 1)
 
 
-def _count(file: Input, number: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise InputError(f"{file.name}: line {number}: the count must be a whole number below 10**18, not {text!r:.40}")
-    return int(text)
-
-
 def _distinct(file: Input, words: list[str]) -> list[str]:
     if len(set(words)) < len(words):
         first: dict[str, int] = {}
         for number, word in enumerate(words, start=1):
             if first.setdefault(word, number) != number:
-                raise InputError(f"{file.name}: line {number}: the word {word!r} stands on line {first[word]} already")
+                named = reprlib.repr(word)
+                raise InputError(f"{file.name}: line {number}: the word {named} stands on line {first[word]} already")
     return words

@@ -151,8 +151,8 @@ def limit_counts(
     specials = {word: count for word, count in ranked if word in (unk, EOS)}
     regular = [(word, count) for word, count in ranked if word not in specials]
     kept = [pair for pair in regular if pair[1] >= min_count] if min_count > 1 else regular
-    if max_size is not None and len(kept) + len(specials) > max_size:
-        kept = kept[: _room(max_size, len({unk, *specials}))]
+    if max_size is not None and (len(kept) < len(regular) or len(kept) + len(specials) > max_size):
+        kept = kept[: _room(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
     if len(kept) == len(regular):
         return words, counts
     specials[unk] = specials.get(unk, 0) + sum(count for _, count in regular) - sum(count for _, count in kept)

@@ -76,14 +76,19 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
     >>> encoded.ids.tolist(), encoded.line_ends.tolist(), encoded.n_unknown
     ([0, 1, 3, 2, 0, 3], [3, 6], 1)
     """
-    text = vocabulary.text or TextOptions()
     with open_inputs(paths) as files:
-        cache = cache_directory("ids")
-        entry = cache / _key(files, vocabulary, text)
+        return encode_inputs(files, vocabulary, progress=progress)
+
+
+def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:
+    """Encode files that are open already; see `encode`."""
+    text = vocabulary.text or TextOptions()
+    cache = cache_directory("ids")
+    entry = cache / _key(files, vocabulary, text)
+    encoded = _load(entry)
+    if encoded is None:
+        _write(entry, files, vocabulary, text, progress)
         encoded = _load(entry)
-        if encoded is None:
-            _write(entry, files, vocabulary, text, progress)
-            encoded = _load(entry)
     if encoded is None:
         raise RunError(f"the cache folder {cache} was taken away while it was written; run the command again")
     return encoded

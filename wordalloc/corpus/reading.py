@@ -25,6 +25,7 @@ from wordalloc.errors import InputError
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
 BOM = b"\xef\xbb\xbf"
+_ZSTANDARD, _GZIP, _BZIP2 = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh"
 STDIN = "-"
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -121,6 +122,17 @@ def read_blocks(
         yield decode(rest, offset), position
 
 
+def read_whole(file: Input, errors: str, most_bytes: int) -> str | None:
+    """Return the text of a file, decompressed; None, before it is all read, where it has more than `most_bytes`."""
+    content = bytearray()
+    for chunk, _ in _chunks(file, BLOCK_BYTES):
+        content += chunk
+        if len(content) > most_bytes:
+            return None
+    start = len(BOM) if content.startswith(BOM) else 0
+    return _decode(bytes(content[start:]), file, start, errors)
+
+
 def first_bytes(file: Input, size: int = 1 << 16) -> bytes:
     """Return the start of a file, decompressed: what its kind is told by."""
     return next((chunk for chunk, _ in _chunks(file, size)), b"")
@@ -171,13 +183,13 @@ def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
         with file.path.open("rb") as raw:
             magic = raw.read(4)
             raw.seek(0)
-            if magic.startswith(b"\x28\xb5\x2f\xfd"):
+            if magic.startswith(_ZSTANDARD):
                 yield from _zstandard_chunks(raw, size)
                 return
             stream: IO[bytes] = raw
-            if magic.startswith(b"\x1f\x8b"):
+            if magic.startswith(_GZIP):
                 stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
-            elif magic.startswith(b"BZh"):
+            elif magic.startswith(_BZIP2):
                 stream = bz2.BZ2File(raw)
             while chunk := stream.read(size):
                 yield chunk, raw.tell()
@@ -218,7 +230,8 @@ def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
 def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
     nul = block.find(b"\0")
     if nul >= 0 and errors == "strict":
-        raise InputError(f"{file.name}: byte {offset + nul} is NUL, so this is binary data, not text; {_REMEDY}")
+        where = f"{file.name}: {_unit(file)} {offset + nul}"
+        raise InputError(f"{where} is NUL, so this is binary data, not text; {_REMEDY}")
     if nul >= 0:
         block = block.replace(b"\0", "\ufffd".encode())
     try:
@@ -226,8 +239,14 @@ def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
     except UnicodeDecodeError as error:
         wrong = block[error.start : error.start + 1].hex()
         raise InputError(
-            f"{file.name}: byte {offset + error.start} (0x{wrong}) is not UTF-8: {error.reason}; {_REMEDY}"
+            f"{file.name}: {_unit(file)} {offset + error.start} (0x{wrong}) is not UTF-8: {error.reason}; {_REMEDY}"
         ) from error
+
+
+def _unit(file: Input) -> str:
+    """Return what offsets count, for the message of an error."""
+    with file.path.open("rb") as raw:
+        return "decompressed byte" if raw.read(4).startswith((_ZSTANDARD, _GZIP, _BZIP2)) else "byte"
 
 
 _REMEDY = "--errors replace reads U+FFFD there"

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wordalloc.corpus.engine import load_duckdb
-from wordalloc.corpus.reading import BOM, Input, read_blocks
+from wordalloc.corpus.reading import BOM, Input, read_blocks, read_whole
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
 
 Counts = dict[str, int]
+
+MAX_JSON = 1 << 30  # bytes, for JSON is parsed in memory
+_LONGEST_ATOM = 12  # characters: -Infinity, or the escape of a character
+_NUMBER = re.compile(rb"[+-]?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,10 @@ class Tokens:
 
 
 def looks_like_tsv(start: bytes) -> bool:
-    """Tell whether all lines of the first bytes of a file are ``word<TAB>whole number``; the last may be cut."""
+    """Tell whether all lines of the first bytes of a file are ``word<TAB>number``; the last may be cut.
+
+    Numbers that are no counts, such as -1 or 0.5, are for `read_tsv` to refuse: such a file is no text.
+    """
     lines = start.removeprefix(BOM).split(b"\n")
     whole = lines[:-1] if len(lines) > 1 else lines
     return all(_is_tsv_line(line) for line in whole if line.strip()) and any(line.strip() for line in whole)
@@ -50,9 +58,27 @@ def read_tsv(file: Input, errors: str) -> Counts:
             raise InputError(f"{where}: expected word<TAB>count, found {line[:80]!r}")
         if word in counts:
             raise InputError(f"{where}: {word!r} was counted on line {lines_of[word]} already; add the two into one")
-        counts[word] = _count(count.strip(), where)
+        counts[word] = checked_count(count.strip(), where)
         lines_of[word] = number
     return counts
+
+
+def looks_like_json_object(start: bytes) -> bool:
+    """Tell whether the first bytes of a file are one JSON object, or break off inside one.
+
+    >>> [looks_like_json_object(start) for start in (b'{"a": 1}', b'{"a": [1, "b', b'{"a": 1} {"b')]
+    [True, True, False]
+    """
+    text = start.removeprefix(BOM).decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return False
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text)[1] == len(text)
+    except json.JSONDecodeError as error:
+        # What breaks off is missed at its end, but for a string, which is named by its beginning.
+        return error.msg.startswith("Unterminated string") or error.pos > len(error.doc) - _LONGEST_ATOM
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_json(file: Input, errors: str) -> Counts | Tokens | None:
@@ -60,9 +86,11 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
 
     An object whose values are exactly 0 … V-1 is a ``vocab.json``: token ids, not counts.
     """
-    text = "".join(block for block, _ in read_blocks(file, errors))
+    text = read_whole(file, errors, MAX_JSON)
+    if text is None:
+        raise InputError(f"{file.name}: more than {MAX_JSON:,} bytes of JSON; give counts as TSV or Parquet")
     try:
-        content = json.loads(text, object_pairs_hook=_no_duplicates)
+        content = json.loads(text, object_pairs_hook=_no_duplicates, strict=False)
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise FormatError(f"{file.name}: {error}") from error
@@ -75,7 +103,7 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
         raise InputError(f"{file.name}: the JSON object is empty; expected {{word: count}}")
     if len(content) > 1 and _is_numbering(list(content.values())):
         return Tokens(dict(content))
-    return {word: _count(value, f"{file.name}: {word!r}") for word, value in content.items()}
+    return {word: checked_count(value, f"{file.name}: {word!r}") for word, value in content.items()}
 
 
 def read_parquet(file: Input) -> Counts:
@@ -94,7 +122,7 @@ def read_parquet(file: Input) -> Counts:
         if not token or token in counts:
             problem = "appears twice" if token else "is no word"
             raise InputError(f"{file.name}: row {number}: {token!r} {problem}")
-        counts[token] = _count(value, f"{file.name}: row {number}")
+        counts[token] = checked_count(value, f"{file.name}: row {number}")
     return counts
 
 
@@ -146,10 +174,11 @@ def _line_blocks(file: Input, errors: str, *, keep_separators: bool = False) -> 
 
 def _is_tsv_line(line: bytes) -> bool:
     word, tab, count = line.rpartition(b"\t")
-    return bool(tab and word) and count.strip().isdigit()
+    return bool(tab and word) and _NUMBER.fullmatch(count.strip()) is not None
 
 
-def _count(value: Any, where: str) -> int:
+def checked_count(value: Any, where: str) -> int:
+    """Return a count, given as a number or its digits; `where` is said of what is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:30])
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:

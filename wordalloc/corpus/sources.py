@@ -8,7 +8,7 @@ from typing import Any
 
 from wordalloc.allocations import Bigrams, load
 from wordalloc.allocations.storage import is_allocation_file
-from wordalloc.corpus.bigrams import count_bigrams
+from wordalloc.corpus.bigrams import count_bigrams_of_inputs
 from wordalloc.corpus.counting import count_inputs, describe, limit_counts
 from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
@@ -16,6 +16,7 @@ from wordalloc.corpus.ready_counts import (
     Tokens,
     count_tokens,
     count_with_tokenizer,
+    looks_like_json_object,
     looks_like_tsv,
     read_json,
     read_parquet,
@@ -119,8 +120,7 @@ def read_bigrams(
                 raise InputError(f"{file.name}: adjacent words are counted from text or a file of bigrams, not {kind}")
         text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
         vocabulary = count_inputs(files, text, max_size=max_size, min_count=min_count, **engine)
-        # Standard input can be read only once, so the words and the pairs are counted from its copy.
-        return count_bigrams([file.path for file in files], vocabulary, **engine)
+        return count_bigrams_of_inputs(files, vocabulary, **engine)
 
 
 def _kind(file: Input) -> str:
@@ -130,7 +130,7 @@ def _kind(file: Input) -> str:
     start = first_bytes(file)
     if start.startswith(b"PAR1"):
         return "parquet"
-    if start.lstrip().startswith(b"{") and read_json(file, "replace") is not None:
+    if looks_like_json_object(start) and read_json(file, "replace") is not None:
         return "json"
     return "tsv" if looks_like_tsv(start) else "text"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from wordalloc.algorithms.code_tree import tree_from_codes
-from wordalloc.algorithms.exchange import by_first_word
 from wordalloc.allocations import Classes, Tree
 from wordalloc.corpus import ClusterFile
 from wordalloc.errors import InputError
@@ -46,4 +45,5 @@ def from_clusters(clusters: ClusterFile, counted: Vocabulary | None = None) -> T
     labels = [label[word] for word in vocabulary.words]
     if clusters.kind == "brown-paths":
         return tree_from_codes(vocabulary, labels)
-    return Classes(vocabulary, by_first_word(np.array(labels)), {"algorithm": "imported"})
+    number: dict[str, int] = {}  # classes are numbered by their most frequent words
+    return Classes(vocabulary, [number.setdefault(name, len(number)) for name in labels], {"algorithm": "imported"})

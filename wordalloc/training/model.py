@@ -91,7 +91,7 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
     if config.tie:
         if not isinstance(output, FullSoftmax):
             raise InputError(
-                f"a {layer_name(allocation)} softmax cannot share a full input's vectors; give --no-tie"
+                f"{type(output).__name__} cannot share a full input's vectors; give --no-tie"
                 + (", or --input adaptive" if isinstance(allocation, Cutoffs) else "")
             )
         output.tie(embedding.weight)
