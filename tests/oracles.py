@@ -5,6 +5,7 @@ Everything here works on Python numbers, so that it is exact where it is given w
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -116,3 +117,88 @@ def zipf_mandelbrot_log_likelihood(counts: Sequence[int], q: float, s: float) ->
     return math.fsum(
         count * (-s * math.log(rank + q) - math.log(normaliser)) for rank, count in enumerate(counts, start=1)
     )
+
+
+# --- classes and trees: mutual information (Brown et al. 1992, section 3), mergers, Huffman codes ----------------
+
+
+def mutual_information(joint: Sequence[Sequence[float]]) -> float:
+    """AMI in bits of counts of adjacent classes, from its definition."""
+    total = sum(map(sum, joint))
+    rows, columns = [sum(row) for row in joint], [sum(column) for column in zip(*joint, strict=True)]
+    return sum(
+        n / total * math.log2(n * total / (rows[c] * columns[d]))
+        for c, row in enumerate(joint)
+        for d, n in enumerate(row)
+        if n
+    )
+
+
+def class_counts(pairs: Sequence[tuple[int, int, int]], word_class: Sequence[int]) -> list[list[int]]:
+    """How often each class follows each other one, from (left, right, count)."""
+    n_classes = max(word_class) + 1
+    joint = [[0] * n_classes for _ in range(n_classes)]
+    for left, right, count in pairs:
+        joint[word_class[left]][word_class[right]] += count
+    return joint
+
+
+def merged(word_class: Sequence[int], one: int, other: int) -> list[int]:
+    """The classes after two of them became one, numbered without a gap."""
+    joined = [one if c == other else c for c in word_class]
+    number = {c: place for place, c in enumerate(sorted(set(joined)))}
+    return [number[c] for c in joined]
+
+
+def windowed_brown(pairs: Sequence[tuple[int, int, int]], size: int, n_classes: int) -> list[set[int]]:
+    """Classes by Liang's algorithm: each next word becomes a class, and the pair that loses least is merged.
+
+    The mutual information is that of the words placed so far.
+    """
+    classes: list[set[int]] = []
+
+    def ami(these: list[set[int]]) -> float:
+        label = {word: number for number, words in enumerate(these) for word in words}
+        joint = [[0] * len(these) for _ in these]
+        for left, right, count in pairs:
+            if left in label and right in label:
+                joint[label[left]][label[right]] += count
+        if not any(map(any, joint)):
+            return 0.0
+        # Undivided by the total, which is the same for all choices.
+        return mutual_information(joint) * sum(map(sum, joint))
+
+    for word in range(size):
+        classes.append({word})
+        if len(classes) > n_classes:
+            options = []
+            for one, other in itertools.combinations(range(len(classes)), 2):
+                kept = [words for number, words in enumerate(classes) if number not in (one, other)]
+                options.append((ami([*kept, classes[one] | classes[other]]), (one, other)))
+            best = max(value for value, _ in options)
+            one, other = next(pair for value, pair in options if value > best - 1e-7)
+            classes[one] |= classes.pop(other)
+    return classes
+
+
+def huffman_cost(counts: Sequence[int], arity: int) -> int:
+    """Σ count · code length of an optimal code, by a heap; dummies of count 0 fill the last node."""
+    heap = list(counts)
+    if len(heap) == 1:
+        return 0
+    heap += [0] * (-(len(heap) - 1) % (arity - 1))
+    heapq.heapify(heap)
+    cost = 0
+    while len(heap) > 1:
+        together = sum(heapq.heappop(heap) for _ in range(arity))
+        cost += together
+        heapq.heappush(heap, together)
+    return cost
+
+
+def every_bands(size: int) -> Iterator[list[int]]:
+    """All sequences of positive sizes that sum to `size`: 2^(size - 1) of them."""
+    for n_cuts in range(size):
+        for cuts in itertools.combinations(range(1, size), n_cuts):
+            bounds = [0, *cuts, size]
+            yield [end - start for start, end in itertools.pairwise(bounds)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wordalloc.algorithms._arguments import shown
 from wordalloc.allocations import Allocation, Bigrams, Classes, Cutoffs, Tree
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
@@ -59,12 +60,16 @@ class Text:
     @cached_property
     def bigrams(self) -> Bigrams:
         """Counts of adjacent words."""
-        return self.read_bigrams()
+        bigrams = self.read_bigrams()
+        _check_words(bigrams.vocabulary)
+        return bigrams
 
     @cached_property
     def counted(self) -> Vocabulary:
         """The vocabulary, where no bigrams are asked for."""
-        return self.read_vocabulary()
+        vocabulary = self.read_vocabulary()
+        _check_words(vocabulary)
+        return vocabulary
 
     @cached_property
     def vectors(self) -> tuple[Vocabulary, npt.NDArray[np.float32]]:
@@ -228,6 +233,14 @@ def as_classes(allocation: Allocation) -> Classes:
     if isinstance(allocation, Tree):
         return allocation.cut()
     raise InputError("classes are taken from classes, cutoffs or a tree")
+
+
+def _check_words(vocabulary: Vocabulary) -> None:
+    """Refuse a text of one word: there is nothing to divide."""
+    marks = {vocabulary.eos_rank, vocabulary.unk_rank}
+    if sum(rank not in marks for rank in range(min(vocabulary.size, 4))) < 2:
+        word = next((word for rank, word in enumerate(vocabulary.words) if rank not in marks), vocabulary.words[0])
+        raise InputError(f"the source holds one word, {shown(word)}: there is nothing to divide; give a longer text")
 
 
 def _wordnet_tree(text: Text, wordnet: str | None, seed: int) -> Tree:
