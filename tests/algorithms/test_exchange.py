@@ -175,3 +175,11 @@ def test_pairs_of_one_word_alone():
     vocabulary = from_counts([3])
     classes = exchange_classes(Bigrams(vocabulary, [0], [0], [2]), 1)
     assert classes.word_class.tolist() == [0] and classes.parameters["objective"] == 0
+
+
+def test_more_classes_than_memory_holds_are_refused_with_the_bytes():
+    size = 400_000
+    vocabulary = Vocabulary([f"w{rank:06}" for rank in range(size)], np.ones(size, int))
+    bigrams = Bigrams(vocabulary, [0], [1], [1])
+    with pytest.raises(InputError, match=r"exchange with 400,000 classes needs \d[\d,]+ bytes of memory"):
+        exchange_classes(bigrams, size)

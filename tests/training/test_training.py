@@ -35,12 +35,25 @@ def read(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("layer", ["full", "adaptive"])
+def allocation_of(layer: str, cutoffs: wordalloc.Cutoffs):
+    """The allocation that asks for a layer over the chain's words."""
+    vocabulary = cutoffs.vocabulary
+    made = {
+        "full": lambda: vocabulary,
+        "adaptive": lambda: cutoffs,
+        "classes": lambda: wordalloc.frequency_classes(vocabulary),
+        "tree": lambda: wordalloc.huffman(vocabulary),
+        "wide tree": lambda: wordalloc.random_tree(vocabulary, 4, seed=1),
+    }
+    return made[layer]()
+
+
+@pytest.mark.parametrize("layer", ["full", "adaptive", "classes", "tree", "wide tree"])
 def test_learns_the_source(chain, cutoffs, tmp_path, layer):
-    allocation = cutoffs.vocabulary if layer == "full" else cutoffs
+    allocation = allocation_of(layer, cutoffs)
     result = train(chain.train, valid=chain.valid, allocation=allocation, run=tmp_path / "run", config=SMALL)
     # The chain's own perplexity is the floor; tails of width 8 and 2 cannot hold all of its transitions.
-    assert 0.97 < result.best_perplexity / math.exp(chain.entropy) < (1.25 if layer == "full" else 1.45)
+    assert 0.97 < result.best_perplexity / math.exp(chain.entropy) < (1.45 if layer == "adaptive" else 1.25)
     assert result.best_perplexity < 0.5 * math.exp(chain.unigram_entropy)
     assert result.best_perplexity == min(entry["valid_perplexity"] for entry in result.epochs)
     found = evaluate(tmp_path / "run", chain.valid)
@@ -193,6 +206,9 @@ def test_tied_and_adaptive_inputs_learn_and_resume(chain, cutoffs, tmp_path, lay
 
 
 def test_what_cannot_be_tied_is_refused(chain, cutoffs, tmp_path):
+    tree = wordalloc.huffman(cutoffs.vocabulary)
+    with pytest.raises(InputError, match="TreeSoftmax cannot share a full input's vectors"):
+        train(chain.train, allocation=tree, run=tmp_path / "tree", config=replace(SMALL, tie=True))
     with pytest.raises(InputError, match="--input adaptive"):
         train(chain.train, allocation=cutoffs, run=tmp_path / "run", config=replace(SMALL, tie=True))
     with pytest.raises(InputError, match="cutoffs"):

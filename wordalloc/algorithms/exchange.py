@@ -33,9 +33,11 @@ from wordalloc.algorithms.exchange_sweep import BATCHED_CLASSES, Sweeper
 from wordalloc.algorithms.mutual_information import average_mutual_information
 from wordalloc.allocations import Bigrams, Classes
 from wordalloc.errors import InputError
+from wordalloc.memory import check_memory
 
 COOLEST = 0.03  # bits: the temperature annealing ends at
 GENTLE = 0.3  # bits: where the annealing of words that are well placed begins
+BYTES_A_PAIR = 24  # of classes, in a `Partition`
 GREEDY_SWEEPS = 3  # after an annealing of the frequent words
 
 T = TypeVar("T")
@@ -161,6 +163,8 @@ def exchange_classes(
     seed = whole_number("seed", seed, 0, 2**63 - 1)
     iterations = whole_number("iterations", iterations, 1)
     threads = (os.cpu_count() or 1) if threads is None else whole_number("threads", threads, 1)
+    at_once = min(threads, effort_for(effort, n_classes).chains)
+    check_memory(f"exchange with {n_classes:,} classes", at_once * BYTES_A_PAIR * n_classes**2, "choose fewer")
     search = _Search(make_graph(bigrams), n_classes, seed, effort_for(effort, n_classes), iterations, threads, progress)
     parts, sweeps = search.improve(_placed(init, bigrams, n_classes)) if init is not None else search.run()
     parameters = {
