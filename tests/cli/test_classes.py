@@ -88,6 +88,27 @@ def test_two_runs_write_the_same_bytes_and_init_goes_on(wordalloc, bigrams, tmp_
     assert json.loads(out)["ami_bits"] >= load(tmp_path / "one.safetensors").parameters["objective"]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tree", "--method", "brown", "-k", 20],
+        ["tree", "--method", "brown", "-k", 20, "--leaves", "windowed"],
+        ["classes", "-k", 220],
+        ["classes", "-k", 20, "--model", "bidirectional"],
+        ["tree", "--method", "clustering"],
+    ],
+)
+def test_a_process_that_compiles_and_one_that_need_not_write_the_same_bytes(wordalloc, bigrams, tmp_path, arguments):
+    files = []
+    for name in ("cold", "warm"):
+        env = {"WORDALLOC_CACHE": str(tmp_path / "cache")}
+        status, _, err = wordalloc(arguments[0], bigrams, *arguments[1:], "-o", name, env=env)
+        assert status == 0, err
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
 def test_k_curve_compares_and_writes_nothing(wordalloc, bigrams, tmp_path):
     status, out, _ = wordalloc("classes", bigrams, "--k-curve", "2,5,300", "--effort", "fast", "--json")
     assert status == 0 and not list(tmp_path.iterdir())

@@ -23,5 +23,6 @@ def test_the_demo_does_the_main_job_and_can_be_repeated(wordalloc, tmp_path):
         assert found["layers"][layer]["perplexity"] < 1.1 * full["perplexity"]
     cutoffs = package.load(tmp_path / "wordalloc-demo" / "train.cutoffs.safetensors")
     assert cutoffs.cutoffs.tolist() == found["cutoffs"] and cutoffs.vocabulary.size == 12_000
-    status, again, _ = wordalloc("demo")
-    assert status == 0 and f"{full['perplexity']:.1f}" in again and "run-adaptive" in again
+    status, again, err = wordalloc("demo")
+    assert status == 0, err
+    assert f"{full['perplexity']:.1f}" in again and "run-adaptive" in again

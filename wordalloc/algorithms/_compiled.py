@@ -26,6 +26,8 @@ def njit(function: Callable[..., Any], *, fast: bool = False) -> Any:
     _config.CACHE_DIR = _CACHE
     try:
         # numba's own rule that a division by zero raises would keep loops from being vectorised.
-        return numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy")(function)
+        # Inlined everywhere: of a function that stands by itself and inside its caller, compiled apart and so rounded
+        # differently, a process that compiles would run one, and a process that finds them compiled the other.
+        return numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy", forceinline=True)(function)
     finally:
         _config.CACHE_DIR = before
