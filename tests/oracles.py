@@ -202,3 +202,17 @@ def every_bands(size: int) -> Iterator[list[int]]:
         for cuts in itertools.combinations(range(1, size), n_cuts):
             bounds = [0, *cuts, size]
             yield [end - start for start, end in itertools.pairwise(bounds)]
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def best_cells(
+    row_cost: Sequence[Sequence[int]], col_cost: Sequence[Sequence[int]], cell_cost: Sequence[Sequence[int]]
+) -> int:
+    """The least cost of all ways to give words different cells."""
+    cells = [(row, column) for row in range(len(cell_cost)) for column in range(len(cell_cost[0]))]
+    return min(
+        sum(row_cost[w][i] + col_cost[w][j] + cell_cost[i][j] for w, (i, j) in enumerate(chosen))
+        for chosen in itertools.permutations(cells, len(row_cost))
+    )

@@ -16,7 +16,9 @@ _HOMES = {
     "Allocation": "wordalloc.allocations",
     "Bigrams": "wordalloc.allocations",
     "Classes": "wordalloc.allocations",
+    "Costs": "wordalloc.allocations",
     "Cutoffs": "wordalloc.allocations",
+    "Table": "wordalloc.allocations",
     "Tree": "wordalloc.allocations",
     "load": "wordalloc.allocations",
     "save": "wordalloc.allocations",
@@ -36,10 +38,14 @@ _HOMES = {
     "CostModel": "wordalloc.algorithms.cost_model",
     "exchange_classes": "wordalloc.algorithms.exchange",
     "frequency_classes": "wordalloc.algorithms.frequency_classes",
+    "digit_descent": "wordalloc.algorithms.digit_descent",
     "huffman": "wordalloc.algorithms.huffman",
+    "initial_table": "wordalloc.algorithms.initial_table",
     "kmeans_classes": "wordalloc.algorithms.kmeans_classes",
     "ppmi_vectors": "wordalloc.algorithms.ppmi_vectors",
     "predictive_classes": "wordalloc.algorithms.predictive_exchange",
+    "reallocate": "wordalloc.algorithms.reallocation",
+    "reallocate_rows": "wordalloc.algorithms.reallocation",
     "score": "wordalloc.algorithms.scoring",
     "wordnet_tree": "wordalloc.algorithms.wordnet_tree",
     "zipf_buckets": "wordalloc.algorithms.zipf_buckets",
@@ -50,7 +56,9 @@ __all__ = [
     "Bigrams",
     "Classes",
     "CostModel",
+    "Costs",
     "Cutoffs",
+    "Table",
     "TextOptions",
     "Tree",
     "Vocabulary",
@@ -63,15 +71,19 @@ __all__ = [
     "cost_classes",
     "count",
     "count_bigrams",
+    "digit_descent",
     "exchange_classes",
     "frequency_classes",
     "huffman",
+    "initial_table",
     "kmeans_classes",
     "load",
     "merge_classes",
     "ppmi_vectors",
     "predictive_classes",
     "random_tree",
+    "reallocate",
+    "reallocate_rows",
     "save",
     "score",
     "tree_from_codes",
@@ -87,16 +99,19 @@ if TYPE_CHECKING:
     from wordalloc.algorithms.code_tree import tree_from_codes
     from wordalloc.algorithms.cost_classes import cost_classes
     from wordalloc.algorithms.cost_model import CostModel
+    from wordalloc.algorithms.digit_descent import digit_descent
     from wordalloc.algorithms.exchange import exchange_classes
     from wordalloc.algorithms.frequency_classes import frequency_classes
     from wordalloc.algorithms.huffman import huffman
+    from wordalloc.algorithms.initial_table import initial_table
     from wordalloc.algorithms.kmeans_classes import kmeans_classes
     from wordalloc.algorithms.ppmi_vectors import ppmi_vectors
     from wordalloc.algorithms.predictive_exchange import predictive_classes
+    from wordalloc.algorithms.reallocation import reallocate, reallocate_rows
     from wordalloc.algorithms.scoring import score
     from wordalloc.algorithms.wordnet_tree import wordnet_tree
     from wordalloc.algorithms.zipf_buckets import zipf_buckets
-    from wordalloc.allocations import Allocation, Bigrams, Classes, Cutoffs, Tree, load, save
+    from wordalloc.allocations import Allocation, Bigrams, Classes, Costs, Cutoffs, Table, Tree, load, save
     from wordalloc.corpus import count, count_bigrams
     from wordalloc.errors import WordallocError
     from wordalloc.vocabulary import TextOptions, Vocabulary

@@ -296,7 +296,10 @@ TEXT = {"lowercase": False, "unk": "<unk>", "eos": True, "errors": "strict"}
         ({"format_version": 2}, "written in format version 2, but this wordalloc reads up to 1; upgrade it"),
         ({"format_version": 10**4000}, "written in format version 1000"),
         *[({"kind": wrong}, "'kind' must be a string") for wrong in (..., None, 1, ["cutoffs"], {})],
-        ({"kind": "trees"}, "'trees'; this wordalloc knows vocabulary, bigrams, cutoffs, classes, tree; upgrade it"),
+        (
+            {"kind": "trees"},
+            "'trees'; this wordalloc knows vocabulary, bigrams, cutoffs, classes, tree, table, costs; upgrade it",
+        ),
         ({"kind": ""}, "unknown kind ''"),
         ({"kind": "x" * 10_000_000}, "unknown kind 'xxx"),
         ({"kind": "a\nb"}, "unknown kind 'a\\nb'"),

@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.allocations import raw
-from wordalloc import Bigrams, Classes, Cutoffs, TextOptions, Tree, Vocabulary, load, save
+from wordalloc import Bigrams, Classes, Costs, Cutoffs, Table, TextOptions, Tree, Vocabulary, load, save
 from wordalloc.allocations import KINDS, VOCABULARY_KIND, Stored
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -60,12 +61,25 @@ def tree() -> Tree:
     return Tree(counted(), offsets, nodes, digits, 3, [1, 2, 2, 2, 2], {"algorithm": "brown_tree", "n_classes": 4})
 
 
+def table() -> Table:
+    """A table of three columns with an empty cell in each row."""
+    return Table(counted(), [4, 0, 7, 1, 3], (3, 3), {"algorithm": "initial_table", "by": "random", "seed": 1})
+
+
+def costs() -> Costs:
+    """Costs of zero, of more decades than a table has words, and one that float32 holds only as a subnormal."""
+    row_nll = [[0, 1.5, 2], [1e30, 0, 1e-30], [3, 1e-42, 3], [0.1, 0.2, 0.3], [0, 0, 0]]
+    return Costs(counted(), row_nll, [[1, 2, 3]] * 5, [4, 0, 7, 1, 3], {"tokens": 15, "round": 0})
+
+
 MAKERS: dict[str, Callable[[], Vocabulary | Stored]] = {
     "vocabulary": vocabulary,
     "cutoffs": cutoffs,
     "bigrams": bigrams,
     "classes": classes,
     "tree": tree,
+    "table": table,
+    "costs": costs,
 }
 
 
@@ -142,6 +156,23 @@ def test_the_golden_tree_loads() -> None:
     assert found.class_depth.tolist() == [1, 2, 2, 2, 2]
     assert found.cut().word_class.tolist() == [0, 1, 2, 3, 3]
     assert found.parameters == {"algorithm": "brown_tree", "n_classes": 4}
+
+
+def test_the_golden_table_loads() -> None:
+    found = load(GOLDEN / "table.safetensors")
+    assert isinstance(found, Table)
+    assert (found.shape, found.cell.tolist()) == ((3, 3), [4, 0, 7, 1, 3])
+    assert found.parameters == {"algorithm": "initial_table", "by": "random", "seed": 1}
+
+
+def test_the_golden_costs_load() -> None:
+    found = load(GOLDEN / "costs.safetensors")
+    assert isinstance(found, Costs)
+    assert found.shape == (3, 3) and found.row_nll.dtype == np.float32
+    assert found.row_nll[1].tolist() == [float(np.float32(1e30)), 0.0, float(np.float32(1e-30))]
+    assert 0 < found.row_nll[2, 1] < 1e-40
+    assert found.col_nll.tolist() == [[1, 2, 3]] * 5 and found.cell.tolist() == [4, 0, 7, 1, 3]
+    found.check_table(load(GOLDEN / "table.safetensors"))
 
 
 @pytest.mark.parametrize("kind", MAKERS)

@@ -10,14 +10,16 @@ from wordalloc.allocations import storage
 from wordalloc.allocations.base import Allocation, Stored
 from wordalloc.allocations.bigrams import Bigrams
 from wordalloc.allocations.classes import Classes
+from wordalloc.allocations.costs import Costs
 from wordalloc.allocations.cutoffs import Cutoffs
+from wordalloc.allocations.table import Table
 from wordalloc.allocations.tree import Tree
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import Vocabulary
 
-__all__ = ["Allocation", "Bigrams", "Classes", "Cutoffs", "Stored", "Tree", "load", "save"]
+__all__ = ["Allocation", "Bigrams", "Classes", "Costs", "Cutoffs", "Stored", "Table", "Tree", "load", "save"]
 
-KINDS: dict[str, type[Stored]] = {kind.kind: kind for kind in (Bigrams, Cutoffs, Classes, Tree)}
+KINDS: dict[str, type[Stored]] = {kind.kind: kind for kind in (Bigrams, Cutoffs, Classes, Tree, Table, Costs)}
 VOCABULARY_KIND = "vocabulary"
 
 
@@ -31,7 +33,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Allocation, Bigrams or Vocabulary
+    Allocation, Bigrams, Costs or Vocabulary
         Of the class that the file's kind names.
 
     Raises
@@ -71,11 +73,11 @@ def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known:
 
 
 def save(what: Stored | Vocabulary, path: str | os.PathLike[str]) -> None:
-    """Write an allocation, bigrams or a vocabulary to `path`, whole or not at all.
+    """Write an allocation, bigrams, costs or a vocabulary to `path`, whole or not at all.
 
     Parameters
     ----------
-    what : Allocation, Bigrams or Vocabulary
+    what : Allocation, Bigrams, Costs or Vocabulary
         What to write. The same content gives the same bytes.
     path : path-like
         The file to make or to replace.

@@ -1,0 +1,128 @@
+"""First tables: words put in rows by class, by frequency, or by chance, before any model has been trained.
+
+The first table decides more than any reallocation after it: words of one row share a vector, so a row should hold
+words of a kind. With classes, each word's row is its class where the classes fit into the rows as they are; otherwise the
+words are lined up class by class (for a tree in the order of its leaves, so that neighbouring classes are alike), the
+most frequent first in each, and cut into full rows. Inside a row, columns go by frequency: so a column, too, holds words
+of a kind, as frequent as each other. O(V log V).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from wordalloc.algorithms._arguments import shown, whole_number
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Table, Tree
+from wordalloc.allocations.table import checked_shape
+from wordalloc.errors import InputError
+from wordalloc.vocabulary import Vocabulary
+
+Ints = npt.NDArray[np.int64]
+
+
+def initial_table(
+    source: Vocabulary | Allocation,
+    n_rows: int | None = None,
+    *,
+    by: str = "classes",
+    seed: int = 0,
+) -> Table:
+    """Put every word into a table of `n_rows` rows and as many columns as it takes.
+
+    Parameters
+    ----------
+    source : Vocabulary or Allocation
+        V words; for "classes" an allocation that names them: classes, cutoffs, or a tree.
+    n_rows : int, optional
+        1 … V. Default: ⌈√V⌉, a square.
+    by : {"classes", "frequency", "random"}
+        What the words of a row have in common: a class, or neighbouring classes; their frequency; nothing.
+    seed : int
+        Of "random".
+
+    Returns
+    -------
+    Table
+        Of ⌈V / n_rows⌉ columns, or ⌈√V⌉ by default.
+
+    Raises
+    ------
+    InputError
+        If `by` is unknown, `n_rows` is not from 1 to V, or classes are asked for and there are none.
+
+    References
+    ----------
+    X. Li, T. Qin, J. Yang, X. Hu and T. Liu, LightRNN, NIPS 2016, section 3.3 (a random first table).
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.from_counts(["the", "cat", "a", "dog"], [4, 3, 2, 1])
+    >>> initial_table(Classes(vocabulary, [0, 1, 0, 1])).cell.tolist()
+    [0, 2, 1, 3]
+    >>> initial_table(vocabulary, by="frequency").cell.tolist()
+    [0, 1, 2, 3]
+    """
+    vocabulary = source if isinstance(source, Vocabulary) else source.vocabulary
+    size = vocabulary.size
+    if n_rows is None:
+        n_rows = n_columns = math.isqrt(size - 1) + 1
+    else:
+        n_rows = whole_number("the number of rows", n_rows, 1, size)
+        n_columns = -(-size // n_rows)
+    shape = checked_shape((n_rows, n_columns), size)
+    parameters: dict[str, object] = {"algorithm": "initial_table", "by": by}
+    if by == "classes":
+        cell = _by_class(source, shape)
+        parameters["source"] = {} if isinstance(source, Vocabulary) else _without_traces(source)
+    elif by == "frequency":
+        cell = np.arange(size)
+    elif by == "random":
+        seed = whole_number("seed", seed, 0)
+        cell = np.random.default_rng(seed).permutation(n_rows * n_columns)[:size]
+        parameters["seed"] = seed
+    else:
+        raise InputError(f"a first table is made by 'classes', 'frequency' or 'random', not {shown(by)}")
+    return Table(vocabulary, cell, shape, parameters)
+
+
+def _by_class(source: Vocabulary | Allocation, shape: tuple[int, int]) -> Ints:
+    number = _class_numbers(source)
+    size, (n_rows, n_columns) = number.size, shape
+    members = np.argsort(number, kind="stable")  # class after class, most frequent first in each
+    sizes = np.bincount(number)
+    cell = np.empty(size, dtype=np.int64)
+    if sizes.size <= n_rows and sizes.max() <= n_columns:
+        starts = np.cumsum(sizes) - sizes
+        cell[members] = number[members] * n_columns + np.arange(size) - starts[number[members]]
+        return cell
+    row = np.empty(size, dtype=np.int64)
+    row[members] = np.arange(size) // n_columns
+    in_rows = np.argsort(row, kind="stable")  # row after row, most frequent first in each
+    cell[in_rows] = np.arange(size)
+    return cell
+
+
+def _class_numbers(source: Vocabulary | Allocation) -> Ints:
+    """Return each word's class, numbered in the order in which classes are to stand in the table."""
+    if isinstance(source, Classes):
+        return source.word_class.astype(np.int64)
+    if isinstance(source, Cutoffs):
+        return source.addresses()["cluster"]
+    if isinstance(source, Tree):
+        codes = source.codes
+        depths = source.code_lengths if source.class_depth is None else source.class_depth
+        separated = source.arity > 10  # digits of several characters, with dots between them
+        prefixes = [
+            ".".join(code.split(".")[:depth]) if separated else code[:depth]
+            for code, depth in zip(codes, depths.tolist(), strict=True)
+        ]
+        return np.unique(np.array(prefixes, dtype=object), return_inverse=True)[1].astype(np.int64)
+    raise InputError("rows by class need classes, cutoffs or a tree; make some with: wordalloc classes TEXT")
+
+
+def _without_traces(source: Allocation) -> dict[str, object]:
+    """Return how an allocation was made, without the course of the search."""
+    return {name: value for name, value in source.parameters.items() if name not in ("sweeps", "losses", "solved")}
