@@ -2,7 +2,8 @@
 
 They need every cost in memory, so they serve small tables. SciPy's is the shortest augmenting path algorithm of Crouse
 (2016), exact in double precision. OR-tools' are a push-relabel assignment and a cost-scaling minimum-cost flow
-(Goldberg 1997) over whole numbers: costs that are not whole are multiplied and rounded, and the lower bound allows for that.
+(Goldberg 1997) over whole numbers: costs that are not whole are multiplied and rounded, and the lower bound allows for
+that.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ Cells lie in rows of a padded width, so that every row is a whole number of bloc
 least row and least column, times a power of two that brings their mean near 1; prices are in the same unit, contain the
 costs of the cells themselves, and are infinite for all purposes (`NO_CELL`) where a cell is only padding.
 
-A search visits the rows that can still hold one of the K best cells, the most promising first, and of their blocks those
-that can. A loop that *counts* a block's cells below the limit is vectorised, which a running minimum is not, so only
-blocks with such a cell are gone through one by one. The counting is in single precision on prices rounded down, with a
-limit rounded up: no cell is missed. What is kept is exact in double precision.
+A search visits the rows that can still hold one of the K best cells, the most promising first, and of their blocks
+those that can. A loop that *counts* a block's cells below the limit is vectorised, which a running minimum is not, so
+only blocks with such a cell are gone through one by one. The counting is in single precision on prices rounded down,
+with a limit rounded up: no cell is missed. What is kept is exact in double precision.
 """
 
 from __future__ import annotations

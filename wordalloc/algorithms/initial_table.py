@@ -1,10 +1,10 @@
 """First tables: words put in rows by class, by frequency, or by chance, before any model has been trained.
 
-The first table decides more than any reallocation after it: words of one row share a vector, so a row should hold
-words of a kind. With classes, each word's row is its class where the classes fit into the rows as they are; otherwise the
+The first table decides more than any reallocation after it: words of one row share a vector, so a row should hold words
+of a kind. With classes, each word's row is its class where the classes fit into the rows as they are; otherwise the
 words are lined up class by class (for a tree in the order of its leaves, so that neighbouring classes are alike), the
-most frequent first in each, and cut into full rows. Inside a row, columns go by frequency: so a column, too, holds words
-of a kind, as frequent as each other. O(V log V).
+most frequent first in each, and cut into full rows. Inside a row, columns go by frequency: so a column, too, holds
+words of a kind, as frequent as each other. O(V log V).
 """
 
 from __future__ import annotations

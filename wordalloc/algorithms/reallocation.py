@@ -1,9 +1,9 @@
 """Reallocation: the cells, or the rows, of least summed cost for all words of a LightRNN table.
 
 Li, Qin, Yang, Hu & Liu (NIPS 2016), section 3.3: after a round of training, a word w would cost row_nll[w, i] in row i
-and col_nll[w, j] in column j; the table of least total cost is a minimum-cost flow. Here it is solved by an auction with a
-certificate (`wordalloc.algorithms.auction`), row-only by a transportation auction (`row_transport`), and by other
-solvers to compare with.
+and col_nll[w, j] in column j; the table of least total cost is a minimum-cost flow. Here it is solved by an auction
+with a certificate (`wordalloc.algorithms.auction`), row-only by a transportation auction (`row_transport`), and by
+other solvers to compare with.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""Assigning words to rows of equal capacity by an ε-scaling auction with a certificate.
 
-Minimises Σ_w A[w, r(w)] where at most `capacity` words share a row: a transportation problem. Bertsekas &
-Castañon (1989), "The auction algorithm for the transportation problem": the places of a row are alike, so a row keeps its bids in
-a heap, its price is the lowest of them once it is full, and a higher bid sends that one away. Places that stay empty
+Minimises Σ_w A[w, r(w)] where at most `capacity` words share a row: a transportation problem. Bertsekas & Castañon
+(1989), "The auction algorithm for the transportation problem": the places of a row are alike, so a row keeps its bids
+in a heap, its price is the lowest of them once it is full, and a higher bid sends that one away. Places that stay empty
 are filled by dummies that cost nothing anywhere. When all are placed, each is within ε of its best, and
 
 .. math:: \sum_w \min_r (A_{wr} + p_r) + D \min_r p_r - \text{capacity} \sum_r p_r

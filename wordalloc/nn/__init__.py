@@ -11,12 +11,14 @@ except ImportError as error:
 
     raise InputError("the layers need PyTorch: pip install 'wordalloc[train]'") from error
 
-from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Table, Tree
 from wordalloc.nn.adaptive import AdaptiveSoftmax
 from wordalloc.nn.class_softmax import ClassSoftmax
 from wordalloc.nn.embedding import AdaptiveEmbedding
 from wordalloc.nn.full import FullSoftmax
+from wordalloc.nn.lightrnn import LightRNN
 from wordalloc.nn.protocol import OutputLayer
+from wordalloc.nn.table_softmax import TableEmbedding, TableSoftmax
 from wordalloc.nn.tree_softmax import TreeSoftmax
 from wordalloc.vocabulary import Vocabulary
 
@@ -25,7 +27,10 @@ __all__ = [
     "AdaptiveSoftmax",
     "ClassSoftmax",
     "FullSoftmax",
+    "LightRNN",
     "OutputLayer",
+    "TableEmbedding",
+    "TableSoftmax",
     "TreeSoftmax",
     "output_layer",
 ]
@@ -35,6 +40,7 @@ _LAYERS: dict[type, type[OutputLayer]] = {
     Cutoffs: AdaptiveSoftmax,
     Classes: ClassSoftmax,
     Tree: TreeSoftmax,
+    Table: TableSoftmax,
 }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +17,7 @@ from wordalloc.nn import cross_entropy
 from wordalloc.nn.path_cross_entropy import path_nll
 from wordalloc.nn.path_pairs import Paths
 from wordalloc.nn.protocol import OutputLayer
-from wordalloc.nn.selection import best_first, draw
+from wordalloc.nn.two_level import Inside, draw_by_group, topk_by_group
 
 WITHIN = ("softmax", "unigram")
 
@@ -222,37 +220,21 @@ class ClassSoftmax(OutputLayer):
         place = self.offsets[self.word_class] + self.slot
         return first[:, self.word_class] + inside[:, place]
 
+    def _inside(self, hidden: Tensor) -> Inside:
+        return lambda tokens, number: self._word_log_prob(hidden[tokens], number)
+
+    def _members(self, number: int) -> Tensor:
+        return self.members[int(self.offsets[number]) : int(self.offsets[number + 1])]
+
     @torch.no_grad()
     def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
 
-        Best first: a token opens its classes in the order of their log-probability, a bound on their words', and
-        stops where that is below the k-th best word so far; in rounds of 1, 2, 4, … classes, so that many tokens
-        open a class at once. Ties go to the lower rank.
+        Classes are opened best first (`wordalloc.nn.two_level`). Ties go to the lower rank.
         """
-        if not 1 <= k <= self.vocab_size:
-            raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
         shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
-        bounds, classes = self._class_log_prob(hidden).sort(dim=1, descending=True)
-        values = bounds.new_full((hidden.shape[0], k), -math.inf)
-        ranks = torch.full((hidden.shape[0], k), self.vocab_size, device=hidden.device)
-        begin = 0
-        while begin < self.n_classes:
-            end = min(2 * begin + 1, self.n_classes)
-            # A class as good as the k-th word may hold a tie of lower rank.
-            tokens, column = (bounds[:, begin:end] >= values[:, -1:]).nonzero(as_tuple=True)
-            if not tokens.numel():
-                break
-            for number, chosen in _groups(classes[tokens, begin + column]):
-                opened = tokens[chosen]
-                bound = bounds[opened, begin + column[chosen], None]
-                scores = bound + self._word_log_prob(hidden[opened], number)
-                members = self.members[int(self.offsets[number]) : int(self.offsets[number + 1])]
-                merged_ranks, order = torch.cat([ranks[opened], members.expand_as(scores)], 1).sort(dim=1)
-                merged = torch.cat([values[opened], scores], 1).gather(1, order)
-                best_values, best_ranks = best_first(merged, merged_ranks)
-                values[opened], ranks[opened] = best_values[:, :k], best_ranks[:, :k]
-            begin = end
+        first = self._class_log_prob(hidden)
+        values, ranks = topk_by_group(first, self._inside(hidden), self._members, k, self.vocab_size)
         return values.reshape(*shape, k), ranks.reshape(*shape, k)
 
     @torch.no_grad()
@@ -261,33 +243,12 @@ class ClassSoftmax(OutputLayer):
         if self.unk is not None and self.vocab_size == 1:
             raise InputError("the unknown word is the only one, so there is nothing to draw")
         shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
+        barred = None if self.unk is None else (int(self.word_class[self.unk]), int(self.slot[self.unk]))
         first = self._class_log_prob(hidden)
-        barred, barred_slot = -1, 0
-        if self.unk is not None:
-            barred, barred_slot = int(self.word_class[self.unk]), int(self.slot[self.unk])
-            # Its class is drawn as often as the class's other words are.
-            others = self._word_log_prob(hidden, barred).clone()
-            others[:, barred_slot] = -math.inf
-            first[:, barred] += others.logsumexp(1)
-        drawn = draw(first, generator)
-        ranks = torch.empty_like(drawn)
-        for number, chosen in _groups(drawn):
-            scores = self._word_log_prob(hidden[chosen], number)
-            if number == barred:
-                scores = scores.clone()
-                scores[:, barred_slot] = -math.inf
-            ranks[chosen] = self.members[int(self.offsets[number]) + draw(scores, generator)]
-        return ranks.reshape(shape)
+        return draw_by_group(first, self._inside(hidden), self._members, barred, generator).reshape(shape)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, n_classes={self.n_classes}, within={self.within!r}"
-
-
-def _groups(numbers: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Yield each number that occurs and the places where it does."""
-    ordered, order = numbers.sort(stable=True)
-    found, counts = torch.unique_consecutive(ordered, return_counts=True)
-    yield from zip(found.tolist(), order.split(counts.tolist()), strict=True)
 
 
 def _wide(hidden: Tensor) -> torch.dtype:
