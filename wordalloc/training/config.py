@@ -11,7 +11,14 @@ from wordalloc.errors import InputError
 
 # AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens
 # (benchmarks/RESULTS.md).
-LEARNING_RATES = {"full": 8e-3, "adaptive": 8e-3, "classes": 8e-3, "tree": 8e-3}
+LEARNING_RATES = {
+    "full": 8e-3,
+    "adaptive": 8e-3,
+    "classes": 8e-3,
+    "tree": 8e-3,
+    "table": 1.2e-2,
+    "lightrnn": 1.4e-2,
+}
 SGD_LEARNING_RATE = 1.0
 
 
@@ -29,8 +36,11 @@ class TrainConfig:
         Recurrent layers.
     dropout : float
         Before, between and after the recurrent layers.
-    input : {"full", "adaptive"}
-        A full embedding, or an adaptive one over the allocation's cutoffs.
+    input : {"auto", "full", "adaptive", "table"}
+        A full embedding, an adaptive one over the allocation's cutoffs, or row and column vectors over its table. auto
+        is the last where the allocation is a table, else the first.
+    table_model : {"softmax", "lightrnn"}
+        What a table asks for: a `TableSoftmax`, one step a word, or a `LightRNN`, two. Without a table, "softmax".
     tie : bool
         Share the word vectors of input and output.
     batch : int
@@ -81,7 +91,8 @@ class TrainConfig:
     width: int = 256
     layers: int = 1
     dropout: float = 0.0
-    input: str = "full"
+    input: str = "auto"
+    table_model: str = "softmax"
     tie: bool = False
     batch: int = 32
     bptt: int = 35
@@ -115,10 +126,14 @@ class TrainConfig:
         if self.batch % self.accumulate:
             raise InputError(f"batch {self.batch} cannot be computed in {self.accumulate} equal parts (accumulate)")
 
-    def with_defaults(self, layer: str) -> TrainConfig:
-        """Return the configuration with the learning rate settled for the output layer `layer`."""
+    def with_defaults(self, layer: str, embedding: str = "full") -> TrainConfig:
+        """Return the configuration with the rate settled for the output layer `layer`, and the input."""
         rate = LEARNING_RATES[layer] if self.optimizer == "adamw" else SGD_LEARNING_RATE
-        return self if self.learning_rate is not None else replace(self, learning_rate=rate)
+        return replace(
+            self,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            input=embedding if self.input == "auto" else self.input,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what the result depends on: all but `checkpoint_seconds`."""
@@ -135,7 +150,8 @@ class TrainConfig:
 
 _CHOICES = {
     "cell": ("lstm", "gru", "rnn"),
-    "input": ("full", "adaptive"),
+    "input": ("auto", "full", "adaptive", "table"),
+    "table_model": ("softmax", "lightrnn"),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("linear", "cosine", "constant"),
     "device": ("auto", "cpu", "cuda", "mps"),

@@ -15,7 +15,7 @@ from wordalloc.errors import InputError
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Sentences, Streams
-from wordalloc.training.model import LanguageModel, State, choose_device
+from wordalloc.training.model import LanguageModel, LightRNNModel, State, choose_device, make_model
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
 
@@ -93,8 +93,8 @@ def evaluate(
     text = encode(paths, vocabulary)
     check_fit(text, "the text")
     place = choose_device(device)
-    model = LanguageModel(allocation, config)
-    tensors, _ = load_checkpoint(directory.best)
+    tensors, content = load_checkpoint(directory.best)
+    model = make_model(directory.read_table(content["table"]) if content.get("table") else allocation, config)
     with damage_reported(directory.best):
         model.load_state_dict(tensors)
     nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)
@@ -113,7 +113,7 @@ def check_fit(text: EncodedText, name: str) -> None:
 
 @torch.no_grad()
 def mean_nll(
-    model: LanguageModel,
+    model: LanguageModel | LightRNNModel,
     text: EncodedText,
     config: TrainConfig,
     vocabulary: Vocabulary,

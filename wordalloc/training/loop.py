@@ -7,21 +7,23 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import torch
 
-from wordalloc.allocations import Allocation, load
+from wordalloc.allocations import Allocation, Table, load
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.counting import count_inputs
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import check_fit, perplexity
-from wordalloc.training.model import choose_device, layer_name
+from wordalloc.training.model import choose_device, default_names
+from wordalloc.training.rounds import Rounds, RoundTrainer
 from wordalloc.training.run_directory import RunDirectory
+from wordalloc.training.table_costs import table_costs
 from wordalloc.training.trainer import Trainer, TrainProgress
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
@@ -45,6 +47,9 @@ class TrainResult:
         Share of the training text out of the vocabulary.
     run : Path
         The run directory.
+    rounds : list of dict
+        Of each reallocation: ``table`` (its number), ``tokens``, ``moved`` (share of the words), ``objective_before``,
+        ``objective``, ``gap``, with a validation text ``valid_nll`` before it, and ``taken_back`` once it is judged.
     """
 
     epochs: list[dict[str, Any]]
@@ -54,6 +59,7 @@ class TrainResult:
     n_output_parameters: int
     unknown_share: float
     run: os.PathLike[str]
+    rounds: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
@@ -64,6 +70,8 @@ def train(
     run: str | os.PathLike[str] = "wordalloc-run",
     config: TrainConfig | None = None,
     resume: bool = False,
+    costs: bool = False,
+    rounds: Rounds | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
     **text_options: Any,
 ) -> TrainResult:
@@ -84,6 +92,11 @@ def train(
     resume : bool
         Continue a run of the same configuration, or begin it where there is none. Its figures are those of an
         unbroken run (on the CPU, with the same number of threads).
+    costs : bool
+        Whether to take costs of the trained model over the training text, for `wordalloc.reallocate`: a pass more, and
+        a file ``costs-NNN.safetensors`` beside the table of that number. Only with a table.
+    rounds : Rounds, optional
+        When and how to reallocate the words of a table while training (`wordalloc.pipelines.lightrnn`).
     progress : callable, optional
         Given a `TrainProgress` a few times a second.
     **text_options
@@ -114,14 +127,27 @@ def train(
     config = config or TrainConfig()
     device = choose_device(config.device)
     addressed, text, valid_text = _read(paths, valid, allocation, text_options)
-    config = config.with_defaults(layer_name(addressed))
+    config = config.with_defaults(*default_names(addressed, config))
+    if (costs or rounds is not None) and not isinstance(addressed, Table):
+        raise InputError("costs and rounds of reallocation need a table; make one with: wordalloc lightrnn-init TEXT")
     directory = RunDirectory(run)
     with _own_randomness(device):
         # The model before the directory: a combination it refuses leaves nothing behind.
-        trainer = Trainer(config, addressed, text, valid_text, directory, device, progress)
-        with directory.begin(_identity(config, addressed, text, valid_text), addressed, resume):
+        parts = (config, addressed, text, valid_text, directory, device, progress)
+        trainer = Trainer(*parts) if rounds is None else RoundTrainer(*parts, rounds=rounds)
+        with directory.begin(_identity(config, addressed, text, valid_text, rounds), addressed, resume):
             trainer.run()
+            if costs:
+                _take_costs(trainer)
             return _result(trainer)
+
+
+def _take_costs(trainer: Trainer) -> None:
+    """Write the costs of the last weights with the table that stands, if they are not there yet."""
+    file = trainer.directory.costs(trainer.at.table)
+    if not file.exists():
+        table = trainer.directory.read_table(trainer.at.table)
+        table_costs(trainer.model, table, trainer.text, trainer.config, trainer.device).save(file)
 
 
 def _read(
@@ -137,7 +163,7 @@ def _read(
         addressed = given if isinstance(given, Allocation | Vocabulary) else load(given)
         if not isinstance(addressed, Allocation | Vocabulary):
             raise InputError(
-                f"{given}: {addressed.kind} are no allocation; give cutoffs, classes, a tree or a vocabulary"
+                f"{given}: {addressed.kind} are no allocation; give cutoffs, classes, a tree, a table or a vocabulary"
             )
         text = encode(paths, _vocabulary(addressed))
     check_fit(text, "the training text")
@@ -159,7 +185,11 @@ def _count(files: list[Input], **options: Any) -> Vocabulary:
 
 
 def _identity(
-    config: TrainConfig, allocation: Allocation | Vocabulary, text: EncodedText, valid: EncodedText | None
+    config: TrainConfig,
+    allocation: Allocation | Vocabulary,
+    text: EncodedText,
+    valid: EncodedText | None,
+    rounds: Rounds | None,
 ) -> dict[str, Any]:
     """Return all that a run depends on: what must be the same for it to be continued."""
     return {
@@ -168,6 +198,7 @@ def _identity(
         "allocation": "vocabulary" if isinstance(allocation, Vocabulary) else _fingerprint(allocation),
         "text": _digest(text.ids, text.line_ends),
         "valid": None if valid is None else _digest(valid.ids, valid.line_ends),
+        "rounds": None if rounds is None else rounds.to_json(),
     }
 
 
@@ -203,4 +234,12 @@ def _result(trainer: Trainer) -> TrainResult:
         n_output_parameters=trainer.model.output.n_parameters,
         unknown_share=text.n_unknown / text.ids.size,
         run=directory.path,
+        rounds=_rounds(directory.read_lines(directory.metrics)),
     )
+
+
+def _rounds(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rounds among the metrics, each with what was judged of it later."""
+    judged = {entry["judged"]: entry for entry in metrics if "judged" in entry}
+    rounds = [entry for entry in metrics if "moved" in entry]
+    return [{**entry, "taken_back": judged.get(entry["table"], {}).get("taken_back")} for entry in rounds]

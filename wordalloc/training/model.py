@@ -7,9 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wordalloc.allocations import Allocation, Cutoffs
+from wordalloc.allocations import Allocation, Cutoffs, Table
 from wordalloc.errors import InputError
-from wordalloc.nn import AdaptiveEmbedding, AdaptiveSoftmax, FullSoftmax, OutputLayer, output_layer
+from wordalloc.nn import (
+    AdaptiveEmbedding,
+    AdaptiveSoftmax,
+    FullSoftmax,
+    LightRNN,
+    OutputLayer,
+    TableEmbedding,
+    output_layer,
+)
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import IGNORED
 from wordalloc.vocabulary import Vocabulary
@@ -50,11 +58,47 @@ class LanguageModel(nn.Module):
         return self.output.loss(hidden, targets, reduction="sum", ignore_index=IGNORED), state
 
 
-def layer_name(allocation: Allocation | Vocabulary) -> str:
-    """Return the name under which defaults of an output layer are kept."""
+class LightRNNModel(nn.Module):
+    """A `LightRNN` as the trainer sees a model.
+
+    Parameters
+    ----------
+    table : Table
+        Where the words stand.
+    config : TrainConfig
+        Cell, width, layers, dropout.
+    """
+
+    def __init__(self, table: Table, config: TrainConfig) -> None:
+        super().__init__()
+        shape = {"recurrent": config.cell, "layers": config.layers, "dropout": config.dropout}
+        self.output = LightRNN.from_allocation(table, config.width, **shape)
+
+    def loss(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the summed nll of the targets that are not padding, and the state."""
+        counted = targets != IGNORED
+        nll, state = self.output(inputs.clamp(min=0), targets.clamp(min=0), state)
+        return (nll * counted).sum(), state
+
+
+def make_model(allocation: Allocation | Vocabulary, config: TrainConfig) -> LanguageModel | LightRNNModel:
+    """Return the model that an allocation and a configuration ask for."""
+    if config.table_model == "softmax":
+        return LanguageModel(allocation, config)
+    if not isinstance(allocation, Table):
+        raise InputError("a LightRNN needs a table; make one with: wordalloc lightrnn-init TEXT")
+    if config.tie:
+        raise InputError("a LightRNN has no word vectors that input and output could share; give --no-tie")
+    return LightRNNModel(allocation, config)
+
+
+def default_names(allocation: Allocation | Vocabulary, config: TrainConfig) -> tuple[str, str]:
+    """Return the names under which defaults of a model are kept: of its output, and of its input."""
     if isinstance(allocation, Vocabulary):
-        return "full"
-    return "adaptive" if isinstance(allocation, Cutoffs) else allocation.kind
+        return "full", "full"
+    if isinstance(allocation, Table):
+        return ("lightrnn" if config.table_model == "lightrnn" else "table"), "table"
+    return ("adaptive" if isinstance(allocation, Cutoffs) else allocation.kind), "full"
 
 
 def detach(state: State) -> State:
@@ -85,6 +129,12 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
         if not isinstance(allocation, Cutoffs) or not isinstance(output, AdaptiveSoftmax):
             raise InputError("an adaptive input needs an allocation of cutoffs; give --allocation, or --input full")
         return AdaptiveEmbedding.from_allocation(allocation, config.width, tied=output if config.tie else None)
+    if config.input == "table":
+        if not isinstance(allocation, Table):
+            raise InputError("a table input needs an allocation that is a table; give --allocation, or --input full")
+        if config.tie:
+            raise InputError("a table input has no word vectors to share; give --no-tie")
+        return TableEmbedding.from_allocation(allocation, config.width)
     embedding = nn.Embedding(output.vocab_size, config.width)
     # Unit-norm rows, not torch's unit-variance entries: those saturate the gates of a wide cell.
     nn.init.normal_(embedding.weight, std=config.width**-0.5)

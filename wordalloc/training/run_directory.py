@@ -2,7 +2,9 @@
 
 ``config.json``, ``metrics.jsonl`` (reproducible figures), ``timings.jsonl`` (whatever is measured in seconds),
 ``allocation.safetensors`` (the words, and their addresses), ``checkpoint/latest.safetensors`` and
-``checkpoint/best.safetensors``. A lock that ends with the process keeps two runs from sharing a directory.
+``checkpoint/best.safetensors``. Of a table also ``table-000.safetensors``, the one the run began with, those that
+reallocations made of it, 001, 002 …, and ``costs-NNN.safetensors``, taken with the table of that number. A lock that
+ends with the process keeps two runs from sharing a directory.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wordalloc.allocations import Allocation, load, save
+from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
 from wordalloc.vocabulary import Vocabulary
@@ -68,6 +70,8 @@ class RunDirectory:
                 self._compare(config)
             else:
                 save(allocation, self.allocation)
+                if isinstance(allocation, Table):
+                    save(allocation, self.table(0))
                 write_text(self.config, json.dumps(config, indent=2, sort_keys=True) + "\n")
             for leftover in self._leftovers():
                 leftover.unlink(missing_ok=True)
@@ -88,6 +92,25 @@ class RunDirectory:
     def read_allocation(self) -> Any:
         """Return the run's own copy of its allocation."""
         return load(self.allocation)
+
+    def table(self, number: int) -> Path:
+        """Return where a table lies."""
+        return self.path / f"table-{number:03d}.safetensors"
+
+    def costs(self, number: int) -> Path:
+        """Return where the costs taken with a table lie."""
+        return self.path / f"costs-{number:03d}.safetensors"
+
+    def before_round(self, table: int) -> Path:
+        """Return where the weights lie that were there before a table was made."""
+        return self.path / "checkpoint" / f"before-{table:03d}.safetensors"
+
+    def read_table(self, number: int) -> Table:
+        """Return a table of the run."""
+        found = load(self.table(number))
+        if not isinstance(found, Table):
+            raise FormatError(f"{self.table(number)}: damaged: a table was expected")
+        return found
 
     def append(self, file: Path, entry: dict[str, Any]) -> None:
         """Add one line."""
@@ -132,13 +155,14 @@ class RunDirectory:
         """Tell whether the folder holds something else than a run, or the beginning of one."""
         if self.config.exists() or not self.path.is_dir():
             return False
-        own = {self.allocation, self.latest.parent, self.path / "lock", *self._leftovers()}
+        own = {self.allocation, self.table(0), self.latest.parent, self.path / "lock", *self._leftovers()}
         return self.latest.exists() or bool(set(self.path.iterdir()) - own)
 
     def _leftovers(self) -> list[Path]:
         """Return the temporary files of writes that a killed process did not finish."""
-        written = (self.config, self.allocation, self.latest, self.best)
-        return [leftover for file in written for leftover in file.parent.glob(f".{file.name}.*.tmp")]
+        written = (self.config.name, self.allocation.name, "table-*", "costs-*")
+        found = [leftover for name in written for leftover in self.path.glob(f".{name}.*.tmp")]
+        return [*found, *self.latest.parent.glob(".*.tmp")]
 
     def _compare(self, config: dict[str, Any]) -> None:
         """Refuse to continue another run, and say where they differ."""

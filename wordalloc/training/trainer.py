@@ -22,7 +22,7 @@ from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Batch, Sentences, Streams, replace_singletons
 from wordalloc.training.evaluation import initial_state, mean_nll, perplexity
-from wordalloc.training.model import LanguageModel, State, detach, join, rows_of
+from wordalloc.training.model import State, detach, join, make_model, rows_of
 from wordalloc.training.optimisation import learning_rate, make_optimizer
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
@@ -68,6 +68,13 @@ class Position:
     epochs_without_gain: int = 0
     finished: bool = False
     metrics_size: int = 0
+    # Of rounds of reallocation (`wordalloc.training.rounds`): which table stands, how many were made, and so on.
+    table: int = 0
+    tables: int = 1
+    boundary: int = 0
+    nll_before: float | None = None
+    table_before: int = 0
+    settled: bool = False
 
 
 class Trainer:
@@ -103,7 +110,7 @@ class Trainer:
         self.vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
         self.directory, self.device, self.progress = directory, device, progress
         torch.manual_seed(config.seed)
-        self.model = LanguageModel(allocation, config).to(device)
+        self.model = make_model(allocation, config).to(device)
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
         self.state: State = None
@@ -117,11 +124,15 @@ class Trainer:
             tensors, content = load_checkpoint(self.directory.latest)
             with damage_reported(self.directory.latest):
                 self.at = Position(**content)
+                self._place_words()
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
         self.model.train()
         while not self.at.finished:
             self._epoch()
+
+    def _place_words(self) -> None:
+        """Put the words where they stood at the checkpoint: where the allocation has them."""
 
     def _epoch(self) -> None:
         config, at = self.config, self.at
@@ -139,9 +150,12 @@ class Trainer:
                 if time.monotonic() - saved > config.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
-                self.window = _Window()
+                self._start_window()
         self._report()
         self._end_epoch()
+
+    def _start_window(self) -> None:
+        self.window = _Window()
 
     def _batches(self, epoch: int) -> Streams | Sentences:
         config, start = self.config, self.vocabulary.eos_rank or 0
@@ -178,7 +192,7 @@ class Trainer:
 
     def _show(self) -> None:
         """Tell whoever listens, a few times a second."""
-        if self.progress is not None and time.monotonic() - self.shown > SHOW_SECONDS:
+        if self.progress is not None and self.window.tokens and time.monotonic() - self.shown > SHOW_SECONDS:
             self.shown = time.monotonic()
             self.progress(self._progress(math.fsum(self.window.losses())))
 
@@ -227,7 +241,8 @@ class Trainer:
         out_of_patience = config.patience is not None and at.epochs_without_gain >= config.patience
         at.finished = at.epoch >= config.epochs or at.tokens >= self.total_tokens or out_of_patience
         if better:
-            save_checkpoint(self.directory.best, self.model.state_dict(), {"epoch": at.epoch})
+            content = {"epoch": at.epoch, "table": at.table}
+            save_checkpoint(self.directory.best, self.model.state_dict(), content)
         self.directory.append(self.directory.metrics, entry)
         self._save()
 
