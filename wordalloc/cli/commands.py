@@ -9,6 +9,7 @@ from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
 from wordalloc.cli.files import export, import_, show
+from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
 from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
@@ -30,6 +31,7 @@ def commands() -> None:
       wordalloc classes corpus.txt        word classes by exchange clustering
       wordalloc tree corpus.txt           a Huffman tree; --method brown: a Brown tree
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
+      wordalloc lightrnn corpus.txt --valid valid.txt      a LightRNN, its table made and reallocated
     """
 
 
@@ -47,5 +49,8 @@ for _command in (
     import_,
     train,
     evaluate,
+    lightrnn,
+    lightrnn_init,
+    lightrnn_realloc,
 ):
     commands.add_command(_command)

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
-from wordalloc.allocations import Bigrams, Classes, Cutoffs, Stored, Tree, load
+from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree, load
 from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
+from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
 from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
 from wordalloc.cli.sources import Source
+from wordalloc.errors import InputError
 from wordalloc.files import atomic_path
 from wordalloc.vocabulary import Vocabulary
 
@@ -22,15 +24,26 @@ _SHOWN_WORDS = 6
 
 @click.command()
 @click.argument("file", type=click.Path())
+@click.option("--row", type=click.IntRange(min=0), metavar="N", help="The words of a row of a table.")
 @json_option
-def show(file: str, as_json: bool) -> None:
+def show(file: str, row: int | None, as_json: bool) -> None:
     """Show what an allocation or vocabulary file holds.
 
     \b
-    Example:
+    Examples:
       wordalloc show corpus.cutoffs.safetensors
+      wordalloc show table.safetensors --row 17
     """
     content = load(file)
+    if row is not None:
+        if not isinstance(content, Table):
+            raise InputError(f"{file}: only a table has rows; leave out --row")
+        content.words_in_row(row)  # says what is wrong before anything is printed
+        if as_json:
+            emit_json(row_summary(content, row))
+        else:
+            show_row(content, row)
+        return
     vocabulary = content if isinstance(content, Vocabulary) else content.vocabulary
     if as_json:
         emit_json(_summary(content, vocabulary))
@@ -45,6 +58,13 @@ def show(file: str, as_json: bool) -> None:
         print_tree(content)
     elif isinstance(content, Bigrams):
         click.echo(pairs_line(content))
+    elif isinstance(content, Table):
+        show_table(content)
+    elif isinstance(content, Costs):
+        rows, columns = content.shape
+        click.echo(
+            f"costs in {rows} rows and {columns} columns: {content.objective(content.cell):,.1f} nats as they are"
+        )
     else:
         click.echo("most frequent: " + " ".join(map(printable, vocabulary.words[:12])))
     _print_origin(content, vocabulary)
@@ -148,6 +168,11 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
         summary["masses"] = content.masses.tolist()
     if isinstance(content, Tree):
         summary |= tree_summary(content)
+    if isinstance(content, Table):
+        summary |= table_summary(content)
+    if isinstance(content, Costs):
+        summary |= {"n_rows": content.shape[0], "n_columns": content.shape[1]}
+        summary["objective"] = content.objective(content.cell)
     return summary
 
 

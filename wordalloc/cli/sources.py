@@ -15,7 +15,7 @@ from wordalloc.cli.progress import progress_bar
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
-_KINDS = ("vocabulary", "bigrams", "cutoffs", "buckets", "classes", "tree")
+_KINDS = ("vocabulary", "bigrams", "cutoffs", "buckets", "classes", "tree", "table", "costs")
 _COMPRESSED = (".gz", ".bz2", ".zst")
 
 TEXT_OPTIONS = (

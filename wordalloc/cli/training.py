@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wordalloc.training import TrainProgress, TrainResult
 
 _positive = click.IntRange(min=1)
-_device = click.option(
+device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
 )
 
@@ -29,7 +29,9 @@ MODEL_OPTIONS = (
     click.option("--width", type=_positive, default=256, help="Width of embeddings and hidden states."),
     click.option("--layers", type=_positive, default=1, help="Recurrent layers."),
     click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of units dropped."),
-    click.option("--input", type=click.Choice(["full", "adaptive"]), default="full", help="The input embedding."),
+    click.option(
+        "--input", type=click.Choice(["auto", "full", "adaptive", "table"]), default="auto", help="The input embedding."
+    ),
     click.option("--tie/--no-tie", default=False, help="Share the word vectors of input and output."),
 )
 STEP_OPTIONS = (
@@ -55,7 +57,9 @@ BUDGET_OPTIONS = (
 )
 
 
-def _with(*groups: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_options(*groups: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that gives a command these options."""
+
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed([option for group in groups for option in group]):
             command = option(command)
@@ -70,9 +74,13 @@ def _with(*groups: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Callable[.
 @click.option("--allocation", type=click.Path(), metavar="FILE", help="Picks the output layer (default: full softmax).")
 @click.option("--run", type=click.Path(), default="wordalloc-run", help="The run directory.")
 @click.option("--resume", is_flag=True, help="Continue the run in the run directory.")
-@_with(MODEL_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
-@_device
-@_with(TEXT_OPTIONS)
+@click.option("--costs", is_flag=True, help="With a table: take what words would cost elsewhere, for lightrnn-realloc.")
+@click.option(
+    "--table-model", type=click.Choice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
+)
+@with_options(MODEL_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
+@device_option
+@with_options(TEXT_OPTIONS)
 @json_option
 def train(
     paths: tuple[str, ...],
@@ -80,6 +88,7 @@ def train(
     allocation: str | None,
     run: str,
     resume: bool,
+    costs: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -105,19 +114,20 @@ def train(
             run=run,
             config=TrainConfig(**options),
             resume=resume,
+            costs=costs,
             progress=progress,
             **text_options,
         )
     if as_json:
         emit_json({**asdict(result), "run": str(result.run)})
     else:
-        _print(result)
+        print_result(result)
 
 
 @click.command()
 @click.argument("run", type=click.Path())
 @click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
-@_device
+@device_option
 @json_option
 def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> None:
     """Print the perplexity of a run's best weights on a text.
@@ -161,7 +171,8 @@ def training_bar() -> Iterator[Callable[[TrainProgress], None]]:
         yield show
 
 
-def _print(result: TrainResult) -> None:
+def print_result(result: TrainResult) -> None:
+    """Print the epochs of a training, and what it came to."""
     rows = [
         (
             f"{entry['epoch']}",
