@@ -1,10 +1,10 @@
 """First tables: words put in rows by class, by frequency, or by chance, before any model has been trained.
 
-The first table decides more than any reallocation after it: words of one row share a vector, so a row should hold words
-of a kind. With classes, each word's row is its class where the classes fit into the rows as they are; otherwise the
-words are lined up class by class (for a tree in the order of its leaves, so that neighbouring classes are alike), the
-most frequent first in each, and cut into full rows. Inside a row, columns go by frequency: so a column, too, holds
-words of a kind, as frequent as each other. O(V log V).
+The first table decides more than any reallocation after it: words of one row share a vector, so a row should hold
+words of a kind. With classes, each word's row is its class where the classes fit into the rows as they are, its column
+by frequency; otherwise the words are lined up class by class (for a tree in the order of its leaves, so that
+neighbouring classes are alike), the most frequent first in each, and cut into rows. So a row's columns, too, go by
+kind; that, and several classes to a row, was worth 3 % of perplexity (benchmarks/RESULTS.md). O(V log V).
 """
 
 from __future__ import annotations
@@ -98,10 +98,7 @@ def _by_class(source: Vocabulary | Allocation, shape: tuple[int, int]) -> Ints:
         starts = np.cumsum(sizes) - sizes
         cell[members] = number[members] * n_columns + np.arange(size) - starts[number[members]]
         return cell
-    row = np.empty(size, dtype=np.int64)
-    row[members] = np.arange(size) // n_columns
-    in_rows = np.argsort(row, kind="stable")  # row after row, most frequent first in each
-    cell[in_rows] = np.arange(size)
+    cell[members] = np.arange(size)
     return cell
 
 

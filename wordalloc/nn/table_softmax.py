@@ -90,9 +90,13 @@ class TableSoftmax(OutputLayer):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights uniformly from ±1/√d, as torch's linear layers do; biases are those of the counts, or 0."""
-        for matrix in (self.rows, self.row_vectors, self.mix, self.columns):
+        """Draw the weights uniformly from ±1/√d, as torch's linear layers do; biases are those of the counts, or 0.
+
+        The row's vectors are drawn from N(0, 1), so that columns depend on the row from the start.
+        """
+        for matrix in (self.rows, self.mix, self.columns):
             nn.init.uniform_(matrix, -(self.dim**-0.5), self.dim**-0.5)
+        nn.init.normal_(self.row_vectors)
         with torch.no_grad():
             for bias, values in zip((self.row_bias, self.word_bias), self._unigrams or (0.0, 0.0), strict=True):
                 bias.copy_(torch.as_tensor(values))

@@ -17,6 +17,7 @@ from wordalloc.memory import check_memory
 from wordalloc.pipelines.allocate import Text
 
 PLACEMENTS = {"classes": "bigrams", "embedding": "vectors", "frequency": "counts", "random": "counts"}
+CLASSES_A_ROW = 4  # by default: finer classes make rows of words that are more alike
 DIGITS = ("both", "rows", "columns", "turns")
 
 
@@ -51,8 +52,12 @@ def make_table(
     InputError
         If an allocation is given and something else than classes is asked for.
     """
+    from wordalloc.algorithms._arguments import whole_number
     from wordalloc.algorithms.frequency_classes import default_number
 
+    if n_rows is not None and allocation is None:
+        words = text.counted if PLACEMENTS[by] == "counts" else text.bigrams.vocabulary
+        whole_number("the number of rows", n_rows, 1, words.size)
     if allocation is not None:
         if by != "classes":
             raise InputError(f"--classes goes with the placement classes, not with {by}; leave it out")
@@ -68,7 +73,8 @@ def make_table(
     from wordalloc.algorithms.brown import brown_tree
 
     bigrams = text.bigrams
-    n_classes = n_rows or default_number(bigrams.vocabulary.size)
+    size = bigrams.vocabulary.size
+    n_classes = min(size, CLASSES_A_ROW * (n_rows or default_number(size)))
     return initial_table(brown_tree(bigrams, n_classes, seed, effort=effort, progress=progress), n_rows)
 
 
