@@ -43,6 +43,7 @@ def demo(output: str, as_json: bool) -> None:
                     }
                     for name, run in runs.items()
                 },
+                "reallocation": {**result.reallocated.told(), "moved": result.reallocated.moved},
                 "output": str(result.folder),
             }
         )
@@ -66,5 +67,11 @@ def demo(output: str, as_json: bool) -> None:
             for name, run in runs.items()
         ],
         text=["run directory"],
+    )
+    table, best = result.reallocated.table, result.reallocated
+    click.echo(
+        f"\nThe LightRNN's table of {table.n_rows} × {table.n_columns} cells, reallocated in {best.seconds:.1f} s: "
+        f"{best.objective_before:,.0f} → {best.objective:,.0f} nats,\n"
+        f"proven to be within {best.gap:.1g} of the best table for its costs"
     )
     click.echo(f"\nEverything lies in {result.folder}/. Next: wordalloc cutoffs YOUR-TEXT")

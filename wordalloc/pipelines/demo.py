@@ -1,25 +1,32 @@
 """The demo: the main job, once, on text that every Python installation carries.
 
 Counts the embedded corpus, divides it into Zipf buckets, finds the adaptive-softmax cutoffs, word classes and a Brown
-tree, and trains the same small language model with a full softmax and with each of them. Everything it makes lies in
-one folder.
+tree, and trains the same small language model with a full softmax and with each of them; then a LightRNN over a table,
+whose words are reallocated at the end to a proven optimum. Everything it makes lies in one folder.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
 from wordalloc.algorithms.brown import merge_classes
 from wordalloc.algorithms.exchange import exchange_classes
+from wordalloc.algorithms.reallocation import reallocate
 from wordalloc.algorithms.zipf_buckets import zipf_buckets
-from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree, save
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree, load, save
 from wordalloc.corpus import count, count_bigrams, write_demo_corpus
 from wordalloc.errors import OutputError
+from wordalloc.pipelines.allocate import Text
+from wordalloc.pipelines.lightrnn import train_in_rounds
+from wordalloc.pipelines.tables import Reallocated, make_table, reallocate_table
 from wordalloc.training import TrainConfig, TrainProgress, TrainResult, train
+from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
 
 # Chosen so that the demo takes a minute or two on two cores: a vocabulary that a full softmax can still train
@@ -44,7 +51,9 @@ class Demo:
     tree : Tree
         The Brown tree over them.
     runs : dict of str to TrainResult
-        The same model with each output layer: full, adaptive, classes, tree.
+        The same model with each output layer: full, adaptive, classes, tree; and a lightrnn.
+    reallocated : Reallocated
+        The LightRNN's last table, and the best one by its costs.
     folder : Path
         Where the text, the files and the run directories lie.
     """
@@ -55,6 +64,7 @@ class Demo:
     classes: Classes
     tree: Tree
     runs: dict[str, TrainResult]
+    reallocated: Reallocated
     folder: Path
 
 
@@ -78,7 +88,7 @@ def run_demo(
     Returns
     -------
     Demo
-        The files' contents and both training results.
+        The files' contents and all training results.
 
     Raises
     ------
@@ -128,4 +138,31 @@ def run_demo(
         "tree": tree,
     }
     runs = {name: run(name, allocation) for name, allocation in allocations.items()}
-    return Demo(vocabulary, buckets, cutoffs, classes, tree, runs, folder)
+
+    stage("putting words into a table")
+    table = make_table(Text(lambda: vocabulary, lambda: bigrams), effort="fast")
+    table.save(folder / "train.table.safetensors")
+    stage("training a LightRNN, its words reallocated on the way")
+    runs["lightrnn"] = train_in_rounds(
+        [text],
+        table,
+        rounds=1,
+        valid=[valid],
+        run=folder / "run-lightrnn",
+        config=replace(CONFIG, table_model="lightrnn"),
+        resume=(folder / "run-lightrnn").exists(),
+        costs=True,
+        progress=progress,
+    )
+    stage("reallocating its words to the best table for its costs")
+    reallocated = _reallocate_last(RunDirectory(folder / "run-lightrnn"))
+    reallocated.table.save(folder / "train.reallocated.table.safetensors")
+    return Demo(vocabulary, buckets, cutoffs, classes, tree, runs, reallocated, folder)
+
+
+def _reallocate_last(run: RunDirectory) -> Reallocated:
+    """Return the best table for the newest costs of a run; what compiles is compiled first."""
+    number = max(int(file.name.split("-")[1].split(".")[0]) for file in run.path.glob("costs-*.safetensors"))
+    small = np.array([[0, 1], [0, 2]], np.float32)
+    reallocate(small, small)
+    return reallocate_table(run.read_table(number), load(run.costs(number)))
