@@ -173,13 +173,17 @@ def lightrnn_realloc(
 @click.option("--valid", multiple=True, metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--table", "table_path", type=click.Path(), metavar="FILE", help="The first table (default: made).")
 @with_options(TABLE_OPTIONS)
-@click.option("--rounds", type=click.IntRange(min=0), default=1, help="Reallocations on the way.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=0),
+    help="Reallocations on the way (default: 6 of a table by chance or frequency, else 0).",
+)
 @click.option(
     "--realloc",
     "digits",
-    type=click.Choice(["auto", "rows", "columns", "both"]),
-    default="auto",
-    help="What is reallocated; auto: columns of a table made from classes, else rows.",
+    type=click.Choice(["rows", "columns", "both"]),
+    default="rows",
+    help="What is reallocated.",
 )
 @click.option("--stay", type=click.FloatRange(min=0), default=1.0, help="Nats in favour of each digit that is kept.")
 @click.option("--costs", is_flag=True, help="Take costs of the last weights, for lightrnn-realloc.")
@@ -199,7 +203,7 @@ def lightrnn(
     paths: tuple[str, ...],
     valid: tuple[str, ...],
     table_path: str | None,
-    rounds: int,
+    rounds: int | None,
     digits: str,
     stay: float,
     costs: bool,

@@ -142,11 +142,10 @@ def run_demo(
     stage("putting words into a table")
     table = make_table(Text(lambda: vocabulary, lambda: bigrams), effort="fast")
     table.save(folder / "train.table.safetensors")
-    stage("training a LightRNN, its words reallocated on the way")
+    stage("training a LightRNN")
     runs["lightrnn"] = train_in_rounds(
         [text],
         table,
-        rounds=1,
         valid=[valid],
         run=folder / "run-lightrnn",
         config=replace(CONFIG, table_model="lightrnn"),

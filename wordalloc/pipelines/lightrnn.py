@@ -1,9 +1,10 @@
 """LightRNN in rounds: train, reallocate by the model's own costs, train on.
 
-What makes a reallocation help on held-out text was measured (benchmarks/RESULTS.md, "Tables"): rows by a transportation
-problem, not all cells at once, which moves too much; early, and with time to recover; a nat in favour of staying,
-without which words that were never seen move for nothing; and a look at held-out text afterwards that takes a harmful
-round back. A table made from classes is hardly bettered by any; of one made by chance, every early round helps.
+What makes a reallocation help on held-out text was measured (benchmarks/RESULTS.md, "Tables"): a first table that knows
+nothing, as one of chance or by frequency; several rounds, early, with time to recover; rows by a transportation problem;
+a nat in favour of staying, without which words that were never seen move for nothing; and a look at held-out text
+afterwards that takes a harmful round back. A table made from classes is worth more than all of that, and none of it
+betters one: there the default is to leave the words where they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from wordalloc.training import TrainConfig, TrainProgress, TrainResult, train
 from wordalloc.training.rounds import Rounds
 
 STAY = 1.0  # nats a digit
+ROUNDS = 6  # of a first table that knows nothing of the text's contexts
 GAP = 1e-6
 
 
@@ -26,8 +28,8 @@ def train_in_rounds(
     paths: Paths,
     table: Table,
     *,
-    rounds: int = 1,
-    digits: str = "auto",
+    rounds: int | None = None,
+    digits: str = "rows",
     stay: float = STAY,
     valid: Paths | None = None,
     run: str | os.PathLike[str] = "wordalloc-run",
@@ -45,10 +47,10 @@ def train_in_rounds(
     table : Table
         The first one.
     rounds : int
-        Reallocations; 0 trains with the table as it is.
-    digits : {"auto", "both", "rows", "columns"}
-        What is reallocated. auto: columns where the rows were made from classes, which training seldom betters, else
-        rows.
+        Reallocations; 0 trains with the table as it is. Default: 6 where the first table was made by chance or by
+        frequency, else 0.
+    digits : {"rows", "columns", "both"}
+        What is reallocated.
     stay : float
         Nats by which each digit that a word keeps is favoured.
     valid, run, config, resume, costs, progress
@@ -60,8 +62,8 @@ def train_in_rounds(
         With `rounds`.
     """
     config = config or TrainConfig(table_model="lightrnn")
-    if digits == "auto":
-        digits = "columns" if table.parameters.get("by") == "classes" else "rows"
+    if rounds is None:
+        rounds = ROUNDS if table.parameters.get("by") in ("random", "frequency") else 0
 
     def reallocated(old: Table, taken: Costs) -> tuple[Table, dict[str, Any]]:
         made = reallocate_table(old, taken, digits=digits, stay=stay, gap=GAP)
