@@ -63,7 +63,15 @@ def near_rank_one(counts: np.ndarray, n: int, rng: np.random.Generator) -> np.nd
     return np.maximum(counts[:, None] * rng.gamma(2, 1.5, n) * (1 + 0.05 * rng.standard_normal((len(counts), n))), 0)
 
 
-def generate(name: str, folder: Path) -> None:
+def generate(folder: Path, name: str) -> None:
+    """Write the costs of a problem, or those of a file of costs as the problem "trained": a child process."""
+    if name not in SIZES:
+        from wordalloc import load
+
+        costs = load(name)
+        np.save(folder / "trained-row.npy", costs.row_nll)
+        np.save(folder / "trained-col.npy", costs.col_nll)
+        return
     size, n, tokens, least = SIZES[name]
     rng, counts = np.random.default_rng(0), zipf_counts(size, tokens, least)
     for side in ("row", "col"):
@@ -121,13 +129,10 @@ def run_solvers(arguments: argparse.Namespace) -> None:
         folder = Path(name)
         problems = dict(GAPS)
         for problem in arguments.sizes:
-            generate(problem, folder)
+            # In a process of its own: what this one uses would count as its children's peak.
+            subprocess.run([sys.executable, __file__, "generate", str(folder), problem], check=True)
         if arguments.costs:
-            from wordalloc import load
-
-            costs = load(arguments.costs)
-            np.save(folder / "trained-row.npy", costs.row_nll)
-            np.save(folder / "trained-col.npy", costs.col_nll)
+            subprocess.run([sys.executable, __file__, "generate", str(folder), arguments.costs], check=True)
             problems["trained"] = 1e-6
         for problem in [*arguments.sizes, *(["trained"] if arguments.costs else [])]:
             run_solver(folder, problem, "auction", problems[problem], arguments.repeats)
@@ -258,6 +263,9 @@ def by_band(run: Path, valid: str) -> dict[str, tuple[float, float]]:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["generate"]:
+        generate(Path(sys.argv[2]), sys.argv[3])
+        return
     if sys.argv[1:2] == ["solve"]:
         folder, name, method, gap = sys.argv[2:]
         solve(Path(folder), name, method, float(gap))

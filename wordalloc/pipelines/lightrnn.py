@@ -1,10 +1,10 @@
 """LightRNN in rounds: train, reallocate by the model's own costs, train on.
 
-What makes a reallocation help on held-out text was measured (benchmarks/RESULTS.md, "Tables"): a first table that knows
-nothing, as one of chance or by frequency; several rounds, early, with time to recover; rows by a transportation problem;
-a nat in favour of staying, without which words that were never seen move for nothing; and a look at held-out text
-afterwards that takes a harmful round back. A table made from classes is worth more than all of that, and none of it
-betters one: there the default is to leave the words where they are.
+What makes a reallocation help on held-out text was measured (benchmarks/RESULTS.md, "Tables"): a first table that
+knows nothing, as one of chance or by frequency; several rounds, early, with time to recover; rows by a transportation
+problem; a nat in favour of staying, without which words that were never seen move for nothing; and a look at held-out
+text afterwards that takes a harmful round back. A table made from classes is worth more than all of that, and none of
+it betters one: there the default is to leave the words where they are.
 """
 
 from __future__ import annotations
