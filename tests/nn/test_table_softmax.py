@@ -274,7 +274,7 @@ def test_training_runs_over_empty_cells_and_evaluation_does_not():
         (lambda: TableEmbedding(5, 1, CELL, SHAPE), "width of at least 2"),
         (lambda: TableEmbedding.from_allocation("table", 4), "not str"),
         (lambda: LightRNN(5, 4, CELL, SHAPE, recurrent="cnn"), "lstm, gru, rnn, not 'cnn'"),
-        (lambda: LightRNN.from_allocation("table", 4), "LightRNN needs a table, not str"),
+        (lambda: LightRNN.from_allocation("table", 4), "a LightRNN needs a table, not str"),
         (lambda: TableSoftmax(1, 4, [0], (1, 1), unk=0).sample(torch.zeros(1, 4)), "nothing to draw"),
         (lambda: LightRNN(1, 4, [0], (1, 1), unk=0).sample(torch.zeros(1, 1, 4)), "nothing to draw"),
     ],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
-from wordalloc.nn.table_layout import TableLayout
+from wordalloc.nn.table_layout import TableLayout, start_biases, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -104,19 +104,12 @@ class LightRNN(nn.Module):
             nn.init.normal_(vectors, std=self.dim**-0.5)
         for vectors in (self.row_output, self.column_output):
             nn.init.uniform_(vectors, -(self.dim**-0.5), self.dim**-0.5)
-        with torch.no_grad():
-            for bias, values in zip((self.row_bias, self.word_bias), self._unigrams or (0.0, 0.0), strict=True):
-                bias.copy_(torch.as_tensor(values))
+        start_biases(self.row_bias, self.word_bias, self._unigrams)
 
     @classmethod
     def from_allocation(cls, allocation: Table, dim: int, **options: Any) -> Self:
         """Make the model for an allocation's table, its biases beginning at its counts where it has some."""
-        if not isinstance(allocation, Table):
-            raise InputError(f"LightRNN needs a table, not {type(allocation).__name__}; see wordalloc lightrnn-init")
-        vocabulary = allocation.vocabulary
-        if vocabulary.total:
-            options.setdefault("counts", vocabulary.counts)
-        return cls(vocabulary.size, dim, allocation.cell, allocation.shape, unk=vocabulary.unk_rank, **options)
+        return cls(dim=dim, **{**table_arguments(allocation, "a LightRNN"), **options})
 
     @property
     def n_table_parameters(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +60,6 @@ class TableLayout(nn.Module):
             self.register_buffer(name, torch.empty(0, dtype=dtype), persistent=False)
         self.place(cell)
 
-    @classmethod
-    def from_table(cls, table: Table) -> TableLayout:
-        """Make the layout of a table."""
-        if not isinstance(table, Table):
-            raise InputError(f"layers over a table need one, not {type(table).__name__}; see wordalloc lightrnn-init")
-        return cls(table.vocabulary.size, table.cell, table.shape)
-
     def place(self, cell: npt.ArrayLike) -> None:
         """Put the words where `cell` says."""
         cells, (n_rows, n_columns) = whole_numbers(cell, "cell"), self.shape
@@ -116,3 +110,24 @@ class TableLayout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"vocab_size={self.vocab_size}, rows={self.shape[0]}, columns={self.shape[1]}"
+
+
+def table_arguments(allocation: Table, layer: str) -> dict[str, Any]:
+    """Return what a layer over a table takes from an allocation; its counts where it has some."""
+    if not isinstance(allocation, Table):
+        raise InputError(f"{layer} needs a table, not {type(allocation).__name__}; see wordalloc lightrnn-init")
+    vocabulary = allocation.vocabulary
+    return {
+        "vocab_size": vocabulary.size,
+        "cell": allocation.cell,
+        "shape": allocation.shape,
+        "counts": vocabulary.counts if vocabulary.total else None,
+        "unk": vocabulary.unk_rank,
+    }
+
+
+@torch.no_grad()
+def start_biases(row_bias: Tensor, word_bias: Tensor, unigrams: tuple[Tensor, Tensor] | None) -> None:
+    """Set the biases of rows and words to what the counts say, `TableLayout.unigrams`, or to 0."""
+    for bias, values in zip((row_bias, word_bias), unigrams or (0.0, 0.0), strict=True):
+        bias.copy_(torch.as_tensor(values))

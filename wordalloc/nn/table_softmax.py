@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
 from wordalloc.nn.protocol import OutputLayer
-from wordalloc.nn.table_layout import TableLayout
+from wordalloc.nn.table_layout import TableLayout, start_biases, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
 BLOCK_CELLS = 1 << 24  # log-probabilities that are computed together
@@ -97,19 +97,12 @@ class TableSoftmax(OutputLayer):
         for matrix in (self.rows, self.mix, self.columns):
             nn.init.uniform_(matrix, -(self.dim**-0.5), self.dim**-0.5)
         nn.init.normal_(self.row_vectors)
-        with torch.no_grad():
-            for bias, values in zip((self.row_bias, self.word_bias), self._unigrams or (0.0, 0.0), strict=True):
-                bias.copy_(torch.as_tensor(values))
+        start_biases(self.row_bias, self.word_bias, self._unigrams)
 
     @classmethod
     def from_allocation(cls, allocation: Table, dim: int, **options: Any) -> Self:
         """Make the layer for an allocation's table, its biases beginning at its counts where it has some."""
-        if not isinstance(allocation, Table):
-            raise InputError(f"a table softmax needs a table, not {type(allocation).__name__}")
-        vocabulary = allocation.vocabulary
-        if vocabulary.total:
-            options.setdefault("counts", vocabulary.counts)
-        return cls(vocabulary.size, dim, allocation.cell, allocation.shape, unk=vocabulary.unk_rank, **options)
+        return cls(dim=dim, **{**table_arguments(allocation, "a table softmax"), **options})
 
     def row_scores(self, hidden: Tensor) -> Tensor:
         """Return the scores of all rows, (N, d) -> (N, rows): their softmax is P(row | h) over all rows."""
@@ -227,9 +220,8 @@ class TableEmbedding(nn.Module):
     @classmethod
     def from_allocation(cls, allocation: Table, dim: int) -> Self:
         """Make the embedding for an allocation's table."""
-        if not isinstance(allocation, Table):
-            raise InputError(f"a table embedding needs a table, not {type(allocation).__name__}")
-        return cls(allocation.vocabulary.size, dim, allocation.cell, allocation.shape)
+        taken = table_arguments(allocation, "a table embedding")
+        return cls(taken["vocab_size"], dim, taken["cell"], taken["shape"])
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the embeddings of ranks: (...) -> (..., d)."""

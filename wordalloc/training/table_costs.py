@@ -82,9 +82,10 @@ def table_costs(
     was_training = model.training
     model.eval()
     n_passes = -(-size // at_once)
+    place = torch.device("cpu") if device.type == "mps" else device  # which has no double precision
     for number in range(n_passes):
         first, end = number * at_once, min((number + 1) * at_once, size)
-        added = [torch.zeros(end - first, n, dtype=torch.float64, device=device) for n in (n_rows, n_columns)]
+        added = [torch.zeros(end - first, n, dtype=torch.float64, device=place) for n in (n_rows, n_columns)]
         batches = kind(text, STREAMS, config.bptt, start)
         state, done = None, 0
         for batch in batches.steps():
@@ -94,7 +95,7 @@ def table_costs(
             chosen = ((flat != IGNORED) & (flat >= first) & (flat < end)).nonzero().squeeze(1)
             target = flat[chosen]
             for total, nll in zip(added, digit_nll(model, rows[chosen], columns[chosen], target), strict=True):
-                total.index_add_(0, target - first, nll.double())
+                total.index_add_(0, (target - first).to(place), nll.to(place).double())
             done += batch.n_tokens
             if progress is not None:
                 progress(number * batches.n_tokens + done, n_passes * batches.n_tokens)
