@@ -178,7 +178,8 @@ def run_models(arguments: argparse.Namespace) -> None:
         if arguments.bands:  # the words of the whole text, with the counts of its beginning
             whole = wordalloc.count(arguments.train, max_size=arguments.max_size)
             seen = wordalloc.count(file)
-            counts = [int(seen.counts[seen.index(word)]) if word in seen.words else 0 for word in whole.words]
+            found = dict(zip(seen.words, seen.counts.tolist(), strict=True))
+            counts = [found.get(word, 0) for word in whole.words]
             vocabulary = wordalloc.Vocabulary.from_counts(whole.words, counts, text=whole.text)
         text = Text(lambda: vocabulary, lambda: wordalloc.count_bigrams(file, vocabulary))
         for number, plan in enumerate(arguments.plans):

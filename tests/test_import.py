@@ -14,7 +14,7 @@ import pytest
 
 import wordalloc
 from wordalloc import allocations, checks, errors, files, vocabulary
-from wordalloc.allocations import base, bigrams, classes, cutoffs, interchange, storage, tree
+from wordalloc.allocations import base, bigrams, classes, costs, cutoffs, interchange, storage, table, tree
 
 HEAVY = [
     "torch",
@@ -38,9 +38,11 @@ MODULES = [
     base,
     bigrams,
     classes,
+    costs,
     cutoffs,
     interchange,
     storage,
+    table,
     tree,
 ]
 

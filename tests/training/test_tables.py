@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import wordalloc
+import wordalloc.algorithms.reallocation
 from wordalloc.corpus import encode
 from wordalloc.errors import InputError
 from wordalloc.pipelines.lightrnn import train_in_rounds
@@ -332,6 +333,17 @@ def test_every_kind_of_reallocation_lowers_the_sum_within_its_bound(table, coste
     if digits == "rows" and others == "keep":
         same = made.table.row == table.row
         assert (made.table.column[same] == table.column[same]).all()
+
+
+def test_lighter_columns_give_better_rows_and_a_bound_that_holds(table, costed):
+    optimum = wordalloc.reallocate(costed.row_nll, costed.col_nll, solver="scipy").objective
+    every, whole = np.arange(table.vocabulary.size), reallocate_table(table, costed)
+    light = reallocate_table(table, costed, column_weight=0.25)
+    rows = [float(costed.row_nll[every, made.table.row].sum()) for made in (light, whole)]
+    assert rows[0] < rows[1] and light.objective > whole.objective
+    assert light.lower_bound <= optimum <= light.objective
+    columns = wordalloc.algorithms.reallocation.columns_in_rows(costed.col_nll, light.table.row, table.n_rows)
+    assert light.table.column.tolist() == columns.tolist()
 
 
 def test_a_nat_for_staying_keeps_words_without_observations(table):

@@ -83,7 +83,7 @@ class Auction:
     ) -> None:
         self.row_cost, self.col_cost, self.cell_cost = row_cost, col_cost, cell_cost
         self.size, self.shape = len(row_cost), (row_cost.shape[1], col_cost.shape[1])
-        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        self.threads = (os.cpu_count() or 1) if threads is None else threads
         self.cell: Ints = np.arange(self.size)
         row_least, col_least, mean, typical = _least_and_mean(row_cost, col_cost)
         offset_least = 0.0 if cell_cost is None else float(cell_cost.min())

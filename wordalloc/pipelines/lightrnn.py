@@ -20,6 +20,7 @@ from wordalloc.training import TrainConfig, TrainProgress, TrainResult, train
 from wordalloc.training.rounds import Rounds
 
 STAY = 1.0  # nats a digit
+COLUMN_WEIGHT = 0.25  # while cells are chosen: a column's cost is known only after the row that the word has now
 ROUNDS = 6  # of a first table that knows nothing of the text's contexts
 GAP = 1e-6
 
@@ -65,11 +66,13 @@ def train_in_rounds(
     if rounds is None:
         rounds = ROUNDS if table.parameters.get("by") in ("random", "frequency") else 0
 
+    weight = COLUMN_WEIGHT if digits == "both" else 1.0
+
     def reallocated(old: Table, taken: Costs) -> tuple[Table, dict[str, Any]]:
-        made = reallocate_table(old, taken, digits=digits, stay=stay, gap=GAP)
+        made = reallocate_table(old, taken, digits=digits, stay=stay, column_weight=weight, gap=GAP)
         return made.table, made.told()
 
-    plan = Rounds(rounds, reallocated, {"digits": digits, "stay": stay}) if rounds else None
+    plan = Rounds(rounds, reallocated, {"digits": digits, "stay": stay, "column_weight": weight}) if rounds else None
     return train(
         paths,
         valid=valid,

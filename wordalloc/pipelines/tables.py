@@ -122,6 +122,7 @@ def reallocate_table(
     digits: str = "both",
     others: str = "best",
     stay: float = 0.0,
+    column_weight: float = 1.0,
     gap: float = 1e-6,
     time_limit: float | None = None,
     solver: str = "auto",
@@ -143,6 +144,9 @@ def reallocate_table(
         newcomers fill the free ones. With columns alone, the same of rows.
     stay : float
         Nats by which each digit that a word keeps is favoured. Words with few observations or none then stay.
+    column_weight : float
+        With both, what a nat of a column counts for while cells are chosen, at most 1; then the columns inside each row
+        are assigned at their full cost. Column costs hold only after the row that a word stands in now.
     gap, time_limit, solver, progress
         Of `wordalloc.reallocate`.
 
@@ -164,8 +168,13 @@ def reallocate_table(
     )
     options: dict[str, Any] = {"gap": gap, "time_limit": time_limit, "solver": solver, "progress": progress}
     if digits == "both":
-        solved = reallocate(row_nll, col_nll, **options)
+        weight = np.float32(column_weight)
+        solved = reallocate(row_nll, col_nll if weight == 1 else weight * col_nll, **options)
         cell, bound, found = solved.cell, solved.lower_bound, solved.gap
+        if weight != 1:
+            row = cell // n_columns
+            cell = row * n_columns + columns_in_rows(col_nll, row, n_rows)
+            bound += (1 - column_weight) * float(col_nll.min(axis=1).sum(dtype=np.float64))
     elif digits == "turns":
         from wordalloc.algorithms.digit_descent import digit_descent
 
@@ -197,6 +206,8 @@ def reallocate_table(
     }
     if digits in ("rows", "columns"):
         parameters["others"] = others
+    if column_weight != 1:
+        parameters["column_weight"] = column_weight
     return Reallocated(
         Table(table.vocabulary, cell, table.shape, parameters),
         costs.objective(table.cell),
