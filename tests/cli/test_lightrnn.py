@@ -243,7 +243,8 @@ def test_damaged_costs_and_costs_of_another_table(refused, trained, tmp_path):
         (("lightrnn", "-", "--rounds", "1"), "standard input can be read only once"),
         (("train", "TEXT", "--costs"), "need a table"),
         (("train", "TEXT", "--table-model", "lightrnn"), "a LightRNN needs a table"),
-        (("lightrnn", "TEXT", "--tie"), "--no-tie"),
+        (("lightrnn", "TEXT", "--by", "random", "--tie"), "--no-tie"),
+        (("lightrnn", "TEXT", "--by", "random", "--input", "full"), "leave out --input"),
     ],
 )
 def test_what_is_refused(refused, corpus, arguments, says):

@@ -89,6 +89,8 @@ def make_model(allocation: Allocation | Vocabulary, config: TrainConfig) -> Lang
         raise InputError("a LightRNN needs a table; make one with: wordalloc lightrnn-init TEXT")
     if config.tie:
         raise InputError("a LightRNN has no word vectors that input and output could share; give --no-tie")
+    if config.input not in ("auto", "table"):
+        raise InputError(f"a LightRNN reads words by its table, not by a {config.input} input; leave out --input")
     return LightRNNModel(allocation, config)
 
 
