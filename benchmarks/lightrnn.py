@@ -179,6 +179,8 @@ def run_models(arguments: argparse.Namespace) -> None:
             whole = wordalloc.count(arguments.train, max_size=arguments.max_size)
             seen = wordalloc.count(file)
             found = dict(zip(seen.words, seen.counts.tolist(), strict=True))
+            kept = set(whole.words)
+            found["<unk>"] = sum(count for word, count in found.items() if word not in kept)
             counts = [found.get(word, 0) for word in whole.words]
             vocabulary = wordalloc.Vocabulary.from_counts(whole.words, counts, text=whole.text)
         text = Text(lambda: vocabulary, lambda: wordalloc.count_bigrams(file, vocabulary))

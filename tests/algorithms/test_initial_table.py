@@ -30,6 +30,17 @@ def test_classes_that_do_not_fit_fill_rows_one_after_the_other() -> None:
     assert table.column.tolist() == [0, 0, 1, 1, 0, 1, 0, 1, 0, 1]
 
 
+def test_words_never_seen_are_strewn_over_all_rows() -> None:
+    vocabulary = Vocabulary([f"w{rank:02}" for rank in range(16)], [9] * 8 + [0] * 8)
+    table = initial_table(Classes(vocabulary, [0] * 8 + [1] * 8), 4)
+    assert [table.words_in_row(row).tolist() for row in range(4)] == [
+        [0, 1, 8, 9],
+        [2, 3, 10, 11],
+        [4, 5, 12, 13],
+        [6, 7, 14, 15],
+    ]
+
+
 def test_a_tree_gives_its_leaves_from_left_to_right() -> None:
     words = Vocabulary.from_counts(["a", "b", "c", "d"], [4, 3, 2, 1])
     tree = tree_from_codes(words, ["11", "00", "10", "01"])

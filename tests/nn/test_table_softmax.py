@@ -49,7 +49,7 @@ def oracle(layer: TableSoftmax, hidden: torch.Tensor, *, closed: bool = True) ->
         for word, (r, c) in enumerate(zip(rows, columns, strict=True)):
             inner = np.tanh(state["mix"] @ vector + state["row_vectors"][r])
             open_columns = sorted(held[r]) if closed else list(range(n_columns))
-            scores = (state["columns"] @ inner + state["word_bias"][r])[open_columns]
+            scores = (state["columns"] @ inner + layer.layout.word_log_share[r].numpy())[open_columns]
             result[token, word] = of_row[r] * softmax(scores)[open_columns.index(c)]
     return result
 
@@ -60,7 +60,8 @@ def layers(draw: st.DrawFn) -> TableSoftmax:
     size = draw(st.integers(1, n_rows * n_columns))
     cell = draw(st.permutations(range(n_rows * n_columns)))[:size]
     torch.manual_seed(draw(st.integers(0, 1000)))
-    layer = TableSoftmax(size, draw(st.integers(1, 6)), cell, (n_rows, n_columns)).double()
+    counts = draw(st.none() | st.lists(st.integers(0, 99), min_size=size, max_size=size))
+    layer = TableSoftmax(size, draw(st.integers(1, 6)), cell, (n_rows, n_columns), counts=counts).double()
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.normal_()
@@ -140,7 +141,7 @@ def test_the_embedding_joins_row_and_column():
 
 def test_words_move_and_the_layer_follows():
     torch.manual_seed(0)
-    layer = TableSoftmax(5, 4, CELL, SHAPE).eval()
+    layer = TableSoftmax(5, 4, CELL, SHAPE, counts=COUNTS).eval()
     hidden = torch.randn(3, 4)
     layer.layout.place([0, 1, 2, 3, 4])
     torch.testing.assert_close(layer.log_prob(hidden).double(), torch.from_numpy(np.log(oracle(layer, hidden))))
@@ -186,9 +187,7 @@ def test_narrow_weights_sum_wide():
 @pytest.mark.parametrize("cell", [CELL, [0, 1, 2, 3, 4]])  # the second leaves a row without words
 def test_lightrnn_is_two_steps_a_word(recurrent, cell):
     torch.manual_seed(0)
-    model = LightRNN(5, 6, cell, SHAPE, recurrent=recurrent, layers=2).double().eval()
-    with torch.no_grad():
-        model.word_bias.normal_()
+    model = LightRNN(5, 6, cell, SHAPE, recurrent=recurrent, layers=2, counts=COUNTS).double().eval()
     words = torch.randint(5, (2, 7))
     nll, state = model(words[:, :-1], words[:, 1:])
     # One word at a time: read its column, ask for all words, feed the row of the one that came.
@@ -246,8 +245,8 @@ def test_lightrnn_opens_only_rows_that_can_help():
 
 def test_sizes_of_lightrnn():
     model = LightRNN(10_000, 200, range(10_000), (100, 100))
-    assert model.n_table_parameters == 4 * 100 * 200 + 100 + 10_000
-    assert model.n_parameters == 2 * 100 * 200 + 100 + 10_000
+    assert model.n_table_parameters == 4 * 100 * 200 + 100
+    assert model.n_parameters == 2 * 100 * 200 + 100
     assert model.n_table_parameters < 2 * 10_000 * 200 / 30
 
 
@@ -271,6 +270,7 @@ def test_training_runs_over_empty_cells_and_evaluation_does_not():
             lambda: TableSoftmax.from_allocation(wordalloc.Cutoffs(wordalloc.Vocabulary(["a"], [1]), []), 4),
             "not Cutoffs",
         ),
+        (lambda: TableSoftmax(5, 4, CELL, SHAPE, counts=[1, 2]), "counts must be 5 numbers"),
         (lambda: TableEmbedding(5, 1, CELL, SHAPE), "width of at least 2"),
         (lambda: TableEmbedding.from_allocation("table", 4), "not str"),
         (lambda: LightRNN(5, 4, CELL, SHAPE, recurrent="cnn"), "lstm, gru, rnn, not 'cnn'"),

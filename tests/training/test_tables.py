@@ -66,8 +66,6 @@ def test_costs_are_what_the_model_says_of_every_row(chain, table, model):
     torch.manual_seed(0)
     config = configured(model)
     made = make_model(table, config)
-    with torch.no_grad():
-        made.output.word_bias.normal_()
     text = encode(chain.valid, table.vocabulary)
     costs = table_costs(made, table, text, config, CPU, max_tokens=400)
     costs.check_table(table)
@@ -96,8 +94,6 @@ def test_the_cost_of_a_column_is_the_nll_after_the_exchange(table, model):
     torch.manual_seed(1)
     config = configured(model)
     made = make_model(table, config).double().eval()
-    with torch.no_grad():
-        made.output.word_bias.normal_()
     row = int(np.argmax(np.bincount(table.row)))
     word, other = table.words_in_row(row)[:2].tolist()
     inputs, targets = torch.tensor([[5]]), torch.tensor([[word]])
@@ -110,14 +106,15 @@ def test_the_cost_of_a_column_is_the_nll_after_the_exchange(table, model):
         made.embedding = make_model(table, config).double().embedding
         before = digit_nll(made, *digit_scores(made, inputs, targets, None)[:2], targets.flatten())
         predicted = float(before[1][0, moved.column[word]])
-    move_words(made, table, moved)
+    move_words(made, moved)
     if model == "softmax":
         made.embedding.layout.place(table.cell)
     else:
         made.output.layout.place(table.cell)
         state = made.output.states(inputs, targets)[1]
         made.output.layout.place(moved.cell)
-        scores = torch.nn.functional.linear(state[0], made.output.column_output) + made.output.word_bias[row]
+        scores = torch.nn.functional.linear(state[0], made.output.column_output)
+        scores = scores + made.output.layout.word_log_share[row]
         assert float(-torch.log_softmax(scores, 1)[0, moved.column[word]]) == pytest.approx(predicted)
         return
     after = digit_nll(made, *digit_scores(made, inputs, targets, None)[:2], targets.flatten())
@@ -158,7 +155,7 @@ def test_moving_words_keeps_what_the_counts_say(vocabulary, table):
             parameter.zero_()
     other = wordalloc.initial_table(vocabulary, 6, by="frequency")
     before = made.output.log_prob(torch.zeros(1, 24))[0]
-    move_words(made, table, other)
+    move_words(made, other)
     after = made.output.log_prob(torch.zeros(1, 24))[0]
     assert made.output.layout.row.tolist() == made.embedding.layout.row.tolist() == other.row.tolist()
     shares = (vocabulary.counts + 1) / (vocabulary.counts + 1).sum()

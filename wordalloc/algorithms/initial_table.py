@@ -4,7 +4,9 @@ The first table decides more than any reallocation after it: words of one row sh
 words of a kind. With classes, each word's row is its class where the classes fit into the rows as they are, its column
 by frequency; otherwise the words are lined up class by class (for a tree in the order of its leaves, so that
 neighbouring classes are alike), the most frequent first in each, and cut into rows. So a row's columns, too, go by
-kind; that, and several classes to a row, was worth 3 % of perplexity (benchmarks/RESULTS.md). O(V log V).
+kind; that, and several classes to a row, was worth 3 % of perplexity (benchmarks/RESULTS.md). Words that were never
+seen are strewn over all rows and columns: a row of its own, that training never sees, it would learn to rule out.
+O(V log V).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from wordalloc.allocations.table import checked_shape
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
+NO_CLASSES = "rows by class need classes, cutoffs or a tree; make some with: wordalloc classes TEXT"
 Ints = npt.NDArray[np.int64]
 
 
@@ -75,8 +78,10 @@ def initial_table(
     shape = checked_shape((n_rows, n_columns), size)
     parameters: dict[str, object] = {"algorithm": "initial_table", "by": by}
     if by == "classes":
+        if isinstance(source, Vocabulary):
+            raise InputError(NO_CLASSES)
         cell = _by_class(source, shape)
-        parameters["source"] = {} if isinstance(source, Vocabulary) else _without_traces(source)
+        parameters["source"] = _without_traces(source)
     elif by == "frequency":
         cell = np.arange(size)
     elif by == "random":
@@ -88,7 +93,7 @@ def initial_table(
     return Table(vocabulary, cell, shape, parameters)
 
 
-def _by_class(source: Vocabulary | Allocation, shape: tuple[int, int]) -> Ints:
+def _by_class(source: Allocation, shape: tuple[int, int]) -> Ints:
     number = _class_numbers(source)
     size, (n_rows, n_columns) = number.size, shape
     members = np.argsort(number, kind="stable")  # class after class, most frequent first in each
@@ -98,11 +103,21 @@ def _by_class(source: Vocabulary | Allocation, shape: tuple[int, int]) -> Ints:
         starts = np.cumsum(sizes) - sizes
         cell[members] = number[members] * n_columns + np.arange(size) - starts[number[members]]
         return cell
-    cell[members] = np.arange(size)
+    cell[_strewn(members, source.vocabulary.counts[members] == 0)] = np.arange(size)
     return cell
 
 
-def _class_numbers(source: Vocabulary | Allocation) -> Ints:
+def _strewn(members: Ints, unseen: npt.NDArray[np.bool_]) -> Ints:
+    """Return the words in their order, those without a count strewn evenly among the others."""
+    n_unseen = int(unseen.sum())
+    is_unseen = np.zeros(members.size, dtype=bool)
+    is_unseen[(2 * np.arange(n_unseen) + 1) * members.size // (2 * max(n_unseen, 1))] = True
+    lined_up = np.empty_like(members)
+    lined_up[is_unseen], lined_up[~is_unseen] = members[unseen], members[~unseen]
+    return lined_up
+
+
+def _class_numbers(source: Allocation) -> Ints:
     """Return each word's class, numbered in the order in which classes are to stand in the table."""
     if isinstance(source, Classes):
         return source.word_class.astype(np.int64)
@@ -117,7 +132,7 @@ def _class_numbers(source: Vocabulary | Allocation) -> Ints:
             for code, depth in zip(codes, depths.tolist(), strict=True)
         ]
         return np.unique(np.array(prefixes, dtype=object), return_inverse=True)[1].astype(np.int64)
-    raise InputError("rows by class need classes, cutoffs or a tree; make some with: wordalloc classes TEXT")
+    raise InputError(NO_CLASSES)
 
 
 def _without_traces(source: Allocation) -> dict[str, object]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
-from wordalloc.nn.table_layout import TableLayout, start_biases, table_arguments
+from wordalloc.nn.table_layout import TableLayout, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -39,7 +39,8 @@ class LightRNN(nn.Module):
     dropout : float
         Before, between and after the recurrent layers.
     counts : array_like of int, shape (V,), optional
-        How often each word occurs: biases begin at the logarithms of its shares. Default: at 0.
+        How often each word occurs: log P(column | row) by the counts is added to the scores of columns, and the rows'
+        biases begin at log P(row). Default: nothing is added, and they begin at 0.
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -47,13 +48,13 @@ class LightRNN(nn.Module):
     ----------
     row_embedding, row_output : Parameter, shapes (rows, d)
     column_embedding, column_output : Parameter, shapes (columns, d)
-    row_bias, word_bias : Parameter, shapes (rows,) and (rows, columns)
-        The paper has no bias of a word's own; at V = 10,000 it lowers perplexity by 6 % (benchmarks/RESULTS.md).
+    row_bias : Parameter, shape (rows,)
 
     Notes
     -----
     Li, Qin, Yang, Hu & Liu, "LightRNN: Memory and computation-efficient recurrent neural networks", NIPS 2016, section
-    3.1. While training, both softmaxes run over all rows and columns; `log_prob`, `topk`, `sample`, and after
+    3.1. The words' log shares of their rows are not in it; they lower perplexity by a tenth (benchmarks/RESULTS.md).
+    While training, both softmaxes run over all rows and columns; `log_prob`, `topk`, `sample`, and after
     `module.eval()` the nll, are renormalised over rows and cells that hold words, so that probabilities sum to 1.
 
     Examples
@@ -86,25 +87,24 @@ class LightRNN(nn.Module):
         if recurrent not in CELLS:
             raise InputError(f"recurrent must be one of {', '.join(CELLS)}, not {recurrent!r}")
         self.vocab_size, self.dim, self.unk = vocab_size, dim, unk
-        self.layout = TableLayout(vocab_size, cell, shape)
+        self.layout = TableLayout(vocab_size, cell, shape, counts)
         n_rows, n_columns = self.layout.shape
         self.row_embedding, self.row_output = (nn.Parameter(torch.empty(n_rows, dim)) for _ in range(2))
         self.column_embedding, self.column_output = (nn.Parameter(torch.empty(n_columns, dim)) for _ in range(2))
         self.row_bias = nn.Parameter(torch.zeros(n_rows))
-        self.word_bias = nn.Parameter(torch.zeros(n_rows, n_columns))
         between = dropout if layers > 1 else 0.0
         self.recurrent = CELLS[recurrent](dim, dim, layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(dropout)
-        self._unigrams = None if counts is None else self.layout.unigrams(counts)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw embeddings from N(0, 1/d) and outputs uniformly from ±1/√d; biases are those of the counts, or 0."""
+        """Draw embeddings from N(0, 1/d) and outputs uniformly from ±1/√d; biases begin at the counts."""
         for vectors in (self.row_embedding, self.column_embedding):
             nn.init.normal_(vectors, std=self.dim**-0.5)
         for vectors in (self.row_output, self.column_output):
             nn.init.uniform_(vectors, -(self.dim**-0.5), self.dim**-0.5)
-        start_biases(self.row_bias, self.word_bias, self._unigrams)
+        with torch.no_grad():
+            self.row_bias.copy_(self.layout.row_log_share)
 
     @classmethod
     def from_allocation(cls, allocation: Table, dim: int, **options: Any) -> Self:
@@ -153,7 +153,7 @@ class LightRNN(nn.Module):
         before_row, before_column, state = self.states(inputs, targets, state)
         row, column = self.layout.row[targets], self.layout.column[targets]
         first = self.row_scores(before_row)
-        second = F.linear(before_column, self.column_output) + F.embedding(row, self.word_bias)
+        second = F.linear(before_column, self.column_output) + F.embedding(row, self.layout.word_log_share)
         if not self.training and not self.layout.full:
             first = first + self.layout.closed_rows
             second = second + self.layout.closed_cells[row]
@@ -195,7 +195,9 @@ class LightRNN(nn.Module):
         every_row = torch.arange(n_rows, device=device).repeat(size)
         repeated = _rows_of(state, torch.arange(size, device=device).repeat_interleave(n_rows))
         output, _ = self.feed_row(every_row, repeated)
-        scores = F.linear(output, self.column_output).reshape(size, n_rows, -1) + (self.word_bias + layout.closed_cells)
+        scores = F.linear(output, self.column_output).reshape(size, n_rows, -1) + (
+            self.layout.word_log_share + layout.closed_cells
+        )
         second = F.log_softmax(scores, 2, dtype=first.dtype)
         return first[:, layout.row] + second[:, layout.row, layout.column]
 
@@ -228,7 +230,7 @@ class LightRNN(nn.Module):
         def inside(tokens: Tensor, row: int) -> Tensor:
             column = self.layout.column[self.layout.words_in_row(row)]
             output, _ = self.feed_row(torch.full_like(tokens, row), _rows_of(state, tokens))
-            scores = F.linear(output, self.column_output[column], self.word_bias[row, column])
+            scores = F.linear(output, self.column_output[column], self.layout.word_log_share[row, column])
             return F.log_softmax(scores, 1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
         return inside

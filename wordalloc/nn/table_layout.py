@@ -27,6 +27,8 @@ class TableLayout(nn.Module):
         row · n_columns + column of each rank, no two alike.
     shape : tuple of int
         Rows and columns.
+    counts : array_like of int, shape (V,), optional
+        How often each word occurs.
 
     Attributes
     ----------
@@ -35,6 +37,11 @@ class TableLayout(nn.Module):
         0 where a row holds a word, -inf where it holds none: what renormalises the first softmax.
     closed_cells : Tensor, shape (rows, columns)
         The same of the cells, for the second; all 0 in a row without words.
+    row_log_share : Tensor, shape (rows,)
+        log P(row) by the counts, where a row's bias begins; 0 without counts.
+    word_log_share : Tensor, shape (rows, columns)
+        log P(column | row) by the counts, which is added to the scores of columns; 0 without counts. It is not trained:
+        a bias of a word that is hardly ever seen would fall by the optimiser's full step in every step.
     """
 
     row: Tensor
@@ -43,9 +50,16 @@ class TableLayout(nn.Module):
     offsets: Tensor
     closed_rows: Tensor
     closed_cells: Tensor
+    row_log_share: Tensor
+    word_log_share: Tensor
 
-    def __init__(self, vocab_size: int, cell: npt.ArrayLike, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, vocab_size: int, cell: npt.ArrayLike, shape: tuple[int, int], counts: npt.ArrayLike | None = None
+    ) -> None:
         super().__init__()
+        self.counts = None if counts is None else whole_numbers(counts, "counts")
+        if self.counts is not None and (self.counts.shape != (vocab_size,) or self.counts.min() < 0):
+            raise InputError(f"counts must be {vocab_size} numbers of at least 0")
         self.shape = checked_shape(shape, vocab_size)
         self.vocab_size, self.full = vocab_size, vocab_size == self.shape[0] * self.shape[1]
         places = {
@@ -55,6 +69,8 @@ class TableLayout(nn.Module):
             "offsets": torch.int64,
             "closed_rows": torch.float32,
             "closed_cells": torch.float32,
+            "row_log_share": torch.float32,
+            "word_log_share": torch.float32,
         }
         for name, dtype in places.items():  # not in the state: they follow from the allocation
             self.register_buffer(name, torch.empty(0, dtype=dtype), persistent=False)
@@ -81,8 +97,11 @@ class TableLayout(nn.Module):
             "closed_rows": np.where(sizes > 0, 0.0, -math.inf).astype(np.float32),
             "closed_cells": closed,
         }
+        device, dtype = self.row.device, self.word_log_share.dtype
         for name, values in found.items():
-            setattr(self, name, torch.from_numpy(values).to(self.row.device))
+            setattr(self, name, torch.from_numpy(values).to(device))
+        by_row, by_cell = self._unigrams()
+        self.row_log_share, self.word_log_share = by_row.to(device, dtype), by_cell.to(device, dtype)
 
     def words_in_row(self, row: int) -> Tensor:
         """Return the ranks of a row's words, by their columns."""
@@ -95,18 +114,19 @@ class TableLayout(nn.Module):
         row = int(self.row[word])
         return row, int((self.words_in_row(row) == word).nonzero())
 
-    def unigrams(self, counts: npt.ArrayLike) -> tuple[Tensor, Tensor]:
-        """Return log P(row), (rows,), and log P(column | row), (rows, columns), by the counts; an empty cell has 0.
+    def _unigrams(self) -> tuple[Tensor, Tensor]:
+        """Return log P(row), (rows,), and log P(column | row), (rows, columns), by the counts; else 0.
 
-        Every count is one more, so that nothing is impossible.
+        Every count is one more, and that of an empty cell one, so that nothing is impossible.
         """
         n_rows, n_columns = self.shape
-        smoothed = torch.from_numpy(whole_numbers(counts, "counts").astype(np.float64) + 1).to(self.row.device)
-        cells = torch.ones(n_rows * n_columns, dtype=torch.float64, device=self.row.device)
-        cells[self.row * n_columns + self.column] = smoothed
-        cells = cells.reshape(n_rows, n_columns)
-        rows = cells.sum(1)
-        return (rows / rows.sum()).log().float(), (cells / rows[:, None]).log().float()
+        if self.counts is None:
+            return torch.zeros(n_rows), torch.zeros(n_rows, n_columns)
+        cells = np.ones((n_rows, n_columns))
+        cells[self.row.cpu().numpy(), self.column.cpu().numpy()] += self.counts
+        rows = cells.sum(axis=1)
+        by_row, by_cell = np.log(rows / rows.sum()), np.log(cells / rows[:, None])
+        return torch.from_numpy(by_row.astype(np.float32)), torch.from_numpy(by_cell.astype(np.float32))
 
     def extra_repr(self) -> str:
         return f"vocab_size={self.vocab_size}, rows={self.shape[0]}, columns={self.shape[1]}"
@@ -124,10 +144,3 @@ def table_arguments(allocation: Table, layer: str) -> dict[str, Any]:
         "counts": vocabulary.counts if vocabulary.total else None,
         "unk": vocabulary.unk_rank,
     }
-
-
-@torch.no_grad()
-def start_biases(row_bias: Tensor, word_bias: Tensor, unigrams: tuple[Tensor, Tensor] | None) -> None:
-    """Set the biases of rows and words to what the counts say, `TableLayout.unigrams`, or to 0."""
-    for bias, values in zip((row_bias, word_bias), unigrams or (0.0, 0.0), strict=True):
-        bias.copy_(torch.as_tensor(values))

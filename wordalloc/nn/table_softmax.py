@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
 from wordalloc.nn.protocol import OutputLayer
-from wordalloc.nn.table_layout import TableLayout, start_biases, table_arguments
+from wordalloc.nn.table_layout import TableLayout, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
 BLOCK_CELLS = 1 << 24  # log-probabilities that are computed together
@@ -22,7 +22,8 @@ class TableSoftmax(OutputLayer):
     """P(word | h) = P(row | h) · P(column | h, row): two softmaxes of about √V, whose vectors the words share.
 
     The second sees tanh(A h + the row's vector). All words of a row share its vectors, those of a column the column's;
-    only a bias is the word's own. So there are about 3 √V d + d² + V weights where a full softmax has V d.
+    what is a word's own is its share of the row's counts, which is not trained. So there are about 3 √V d + d² weights
+    where a full softmax has V d.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ class TableSoftmax(OutputLayer):
     shape : tuple of int
         Rows and columns.
     counts : array_like of int, shape (V,), optional
-        How often each word occurs: the biases begin at the logarithms of its shares, which spares rare words the
-        learning of theirs. Default: they begin at 0.
+        How often each word occurs: log P(column | row) by the counts is added to the scores of columns, and the rows'
+        biases begin at log P(row). Default: nothing is added, and they begin at 0.
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -47,7 +48,7 @@ class TableSoftmax(OutputLayer):
     mix : Parameter, shape (d, d)
         A.
     columns : Parameter, shape (columns, d)
-    row_bias, word_bias : Parameter, shapes (rows,) and (rows, columns)
+    row_bias : Parameter, shape (rows,)
 
     Notes ----- While training (`module.train()`) both softmaxes run over all rows and columns, also those without
     words, which costs nothing and keeps a price for cells that words may be moved to. `log_prob`, `topk`, `sample`, and
@@ -62,7 +63,7 @@ class TableSoftmax(OutputLayer):
     >>> layer = TableSoftmax(vocab_size=5, dim=8, cell=[0, 4, 1, 3, 5], shape=(2, 3)).eval()
     >>> hidden, target = torch.randn(2, 4, 8), torch.randint(5, (2, 4))
     >>> layer(hidden, target).shape, layer.n_parameters
-    (torch.Size([2, 4]), 128)
+    (torch.Size([2, 4]), 122)
     >>> layer.log_prob(hidden[0]).exp().sum(1).allclose(torch.ones(4))
     True
     """
@@ -78,26 +79,25 @@ class TableSoftmax(OutputLayer):
         unk: int | None = None,
     ) -> None:
         super().__init__(vocab_size, dim, unk=unk)
-        self.layout = TableLayout(vocab_size, cell, shape)
+        self.layout = TableLayout(vocab_size, cell, shape, counts)
         n_rows, n_columns = self.layout.shape
         self.rows = nn.Parameter(torch.empty(n_rows, dim))
         self.row_vectors = nn.Parameter(torch.empty(n_rows, dim))
         self.mix = nn.Parameter(torch.empty(dim, dim))
         self.columns = nn.Parameter(torch.empty(n_columns, dim))
         self.row_bias = nn.Parameter(torch.zeros(n_rows))
-        self.word_bias = nn.Parameter(torch.zeros(n_rows, n_columns))
-        self._unigrams = None if counts is None else self.layout.unigrams(counts)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights uniformly from ±1/√d, as torch's linear layers do; biases are those of the counts, or 0.
+        """Draw the weights uniformly from ±1/√d, as torch's linear layers do; biases begin at the counts.
 
         The row's vectors are drawn from N(0, 1), so that columns depend on the row from the start.
         """
         for matrix in (self.rows, self.mix, self.columns):
             nn.init.uniform_(matrix, -(self.dim**-0.5), self.dim**-0.5)
         nn.init.normal_(self.row_vectors)
-        start_biases(self.row_bias, self.word_bias, self._unigrams)
+        with torch.no_grad():
+            self.row_bias.copy_(self.layout.row_log_share)
 
     @classmethod
     def from_allocation(cls, allocation: Table, dim: int, **options: Any) -> Self:
@@ -115,7 +115,7 @@ class TableSoftmax(OutputLayer):
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         row, column = self.layout.row[target], self.layout.column[target]
         first = self.row_scores(hidden)
-        second = F.linear(self.column_state(hidden, row), self.columns) + F.embedding(row, self.word_bias)
+        second = F.linear(self.column_state(hidden, row), self.columns) + F.embedding(row, self.layout.word_log_share)
         if not self.training and not self.layout.full:
             first = first + self.layout.closed_rows
             second = second + self.layout.closed_cells[row]
@@ -134,7 +134,7 @@ class TableSoftmax(OutputLayer):
         """Return log P(word | row) of the words of a row: (N, size)."""
         column = self.layout.column[self.layout.words_in_row(row)]
         state = self.column_state(hidden, torch.full((len(hidden),), row, device=hidden.device))
-        scores = F.linear(state, self.columns[column], self.word_bias[row, column])
+        scores = F.linear(state, self.columns[column], self.layout.word_log_share[row, column])
         return F.log_softmax(scores, 1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
     def log_prob(self, hidden: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class TableSoftmax(OutputLayer):
     def _log_prob(self, hidden: Tensor) -> Tensor:
         first = self._row_log_prob(hidden)
         states = torch.tanh(F.linear(hidden, self.mix)[:, None] + self.row_vectors)  # (N, rows, d)
-        scores = F.linear(states, self.columns) + (self.word_bias + self.layout.closed_cells)
+        scores = F.linear(states, self.columns) + (self.layout.word_log_share + self.layout.closed_cells)
         second = F.log_softmax(scores, 2, dtype=first.dtype)
         return first[:, self.layout.row] + second[:, self.layout.row, self.layout.column]
 

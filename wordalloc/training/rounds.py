@@ -15,12 +15,11 @@ from typing import Any
 
 from wordalloc.allocations import Costs, Table
 from wordalloc.errors import InputError
-from wordalloc.nn.table_layout import TableLayout
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
 from wordalloc.training.data import Batch
 from wordalloc.training.evaluation import perplexity
 from wordalloc.training.table_costs import table_costs
-from wordalloc.training.table_model import move_words
+from wordalloc.training.table_model import move_words, place_words
 from wordalloc.training.trainer import Trainer
 
 COST_TOKENS = 1_000_000  # of the text, for the costs of a round
@@ -80,12 +79,7 @@ class RoundTrainer(Trainer):
         self.rounds = rounds
 
     def _place_words(self) -> None:
-        self._place(self.directory.read_table(self.at.table))
-
-    def _place(self, table: Table) -> None:
-        for module in self.model.modules():
-            if isinstance(module, TableLayout):
-                module.place(table.cell)
+        place_words(self.model, self.directory.read_table(self.at.table))
 
     def _step(self, batch: Batch) -> None:
         super()._step(batch)
@@ -142,7 +136,7 @@ class RoundTrainer(Trainer):
             {"table": at.table},
         )
         made.save(directory.table(number))
-        move_words(self.model, table, made)
+        move_words(self.model, made)
         at.table, at.tables = number, number + 1
         at.settled = moved < self.rounds.least_moved
         entry = {"step": at.step, "tokens": at.tokens, "table": number, "moved": moved, **told}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,8 +43,8 @@ def digit_scores(model: TableModel, inputs: Tensor, targets: Tensor, state: Stat
 def digit_nll(model: TableModel, rows: Tensor, columns: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return what each target would cost in every row and, in its own row, in every column: (N, rows), (N, columns).
 
-    A word takes its bias along. In another column it changes places with the word there, so the sum over the row has
-    the two of them anew:
+    A word takes its own log share along. In another column it changes places with the word there, so the sum over the
+    row has the two of them anew:
 
         -log P(j) = -log(p'ⱼ / (1 - pⱼ - p_c + p'ⱼ + p'_c))
 
@@ -60,8 +59,8 @@ def digit_nll(model: TableModel, rows: Tensor, columns: Tensor, target: Tensor) 
     target : Tensor of int, shape (N,)
         Ranks.
     """
-    layout, word_bias = over_table(model).layout, over_table(model).word_bias
-    bias = word_bias[layout.row[target]]
+    layout = over_table(model).layout
+    bias = layout.word_log_share[layout.row[target]]
     own_column = layout.column[target][:, None]
     own_bias = bias.gather(1, own_column)
     total = (columns + bias).logsumexp(1, keepdim=True)
@@ -77,25 +76,16 @@ def digit_nll(model: TableModel, rows: Tensor, columns: Tensor, target: Tensor) 
 
 
 @torch.no_grad()
-def move_words(model: TableModel, old: Table, new: Table) -> None:
-    """Put the words of a model into the cells of another table; each takes its bias along.
+def move_words(model: TableModel, table: Table) -> None:
+    """Put the words of a model into the cells of another table; rows' biases follow their shares of the counts."""
+    layout, row_bias = over_table(model).layout, over_table(model).row_bias
+    before = layout.row_log_share
+    place_words(model, table)
+    row_bias.add_(layout.row_log_share - before)
 
-    A bias is relative to the others of its row, log P(column | row) at first; it is carried over by way of the rows'
-    shares of the counts, log P(row), which the rows' biases follow.
-    """
-    word_bias, row_bias = over_table(model).word_bias, over_table(model).row_bias
-    mass = [
-        torch.from_numpy(np.log(table.row_masses * max(table.vocabulary.total, 1) + 1)).to(word_bias)
-        for table in (old, new)
-    ]
-    device = word_bias.device
-    old_row, old_column, row, column = (
-        torch.from_numpy(np.array(places)).to(device) for places in (old.row, old.column, new.row, new.column)
-    )
-    carried = word_bias[old_row, old_column] + mass[0][old_row] - mass[1][row]
-    word_bias.fill_(float(word_bias.min()))  # of cells that are empty
-    word_bias[row, column] = carried
-    row_bias.add_(mass[1] - mass[0])
+
+def place_words(model: TableModel, table: Table) -> None:
+    """Tell every part of a model where the words stand."""
     for layout in model.modules():
         if isinstance(layout, TableLayout):
-            layout.place(new.cell)
+            layout.place(table.cell)
