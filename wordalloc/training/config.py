@@ -16,7 +16,7 @@ LEARNING_RATES = {
     "adaptive": 8e-3,
     "classes": 8e-3,
     "tree": 8e-3,
-    "table": 1.2e-2,
+    "table": 1.6e-2,
     "lightrnn": 1.4e-2,
 }
 SGD_LEARNING_RATE = 1.0
