@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 import wordalloc as package
+from wordalloc.cli.commands import commands
 
 
 def test_count_says_and_writes_the_counts(wordalloc, corpus, tmp_path):
@@ -76,10 +77,10 @@ def test_export_gives_each_word_its_address(wordalloc, corpus, tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [(), *((name,) for name in ("demo", "count", "buckets", "cutoffs", "show", "export", "train", "evaluate"))],
+    [(), *((name,) for name in commands.commands)],
 )
 def test_every_command_has_help_with_an_example(wordalloc, command):
     status, out, _ = wordalloc(*command, "--help")
     assert status == 0
     assert f"wordalloc {command[0] if command else 'demo'}" in out
-    assert not command or "Example:" in out
+    assert not command or "Example:" in out or "Examples:" in out
