@@ -262,6 +262,17 @@ def test_rounds_broken_off_anywhere_resume_to_the_same_bytes(chain, table, tmp_p
             assert (tmp_path / "whole" / name).read_bytes() == (broken / name).read_bytes(), name
 
 
+def test_passes_for_costs_are_told(chain, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "SHOW_SECONDS", 0.0)
+    told = []
+    config = replace(SMALL, epochs=1, width=8, max_tokens=2000, table_model="lightrnn")
+    rounds_run(chain, table, tmp_path / "run", config=config, rounds=1, costs=True, progress=told.append)
+    passes = [at for at in told if at.stage == "costs"]
+    ends = [at for at in passes if at.tokens == at.total_tokens]
+    assert len(ends) == 2 and {at.total_tokens for at in passes} == {40_000}
+    assert all(math.isfinite(at.nll) for at in told if at.stage == "training")
+
+
 def test_another_plan_is_another_run(chain, table, tmp_path):
     config = replace(SMALL, epochs=1, width=8, max_tokens=2000, table_model="lightrnn")
     rounds_run(chain, table, tmp_path / "run", config=config)

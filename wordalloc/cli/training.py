@@ -166,6 +166,8 @@ def training_bar() -> Iterator[Callable[[TrainProgress], None]]:
 
         def show(at: TrainProgress) -> None:
             title = f"epoch {at.epoch}  loss {at.nll:.3f}  {at.tokens_per_second:,.0f} tokens/s"
+            if at.stage == "costs":
+                title = "what words would cost elsewhere"
             bar.update(task, description=title, completed=at.tokens, total=at.total_tokens)
 
         yield show

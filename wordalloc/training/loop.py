@@ -143,11 +143,10 @@ def train(
 
 
 def _take_costs(trainer: Trainer) -> None:
-    """Write the costs of the last weights with the table that stands, if they are not there yet."""
-    file = trainer.directory.costs(trainer.at.table)
-    if not file.exists():
-        table = trainer.directory.read_table(trainer.at.table)
-        table_costs(trainer.model, table, trainer.text, trainer.config, trainer.device).save(file)
+    """Write the costs of the last weights with the table that stands, in place of any that a round took with it."""
+    table = trainer.directory.read_table(trainer.at.table)
+    parts = (trainer.model, table, trainer.text, trainer.config, trainer.device)
+    table_costs(*parts, progress=trainer.show_costs).save(trainer.directory.costs(trainer.at.table))
 
 
 def _read(

@@ -125,7 +125,8 @@ class RoundTrainer(Trainer):
     def _reallocate(self, nll: float | None) -> None:
         at, directory = self.at, self.directory
         table = directory.read_table(at.table)
-        costs = table_costs(self.model, table, self.text, self.config, self.device, max_tokens=COST_TOKENS)
+        parts = (self.model, table, self.text, self.config, self.device)
+        costs = table_costs(*parts, max_tokens=COST_TOKENS, progress=self.show_costs)
         costs.save(directory.costs(at.table))
         made, told = self.rounds.reallocate(table, costs)
         moved = float((made.cell != table.cell).mean())

@@ -45,6 +45,8 @@ class TrainProgress:
         Mean training loss of the last steps, nats a token.
     tokens_per_second : float
         Of training, over the last steps.
+    stage : {"training", "costs"}
+        With "costs", a pass over the text takes what words would cost elsewhere: the tokens are its own.
     """
 
     epoch: int
@@ -52,6 +54,7 @@ class TrainProgress:
     total_tokens: int
     nll: float
     tokens_per_second: float
+    stage: str = "training"
 
 
 @dataclass
@@ -195,6 +198,12 @@ class Trainer:
         if self.progress is not None and self.window.tokens and time.monotonic() - self.shown > SHOW_SECONDS:
             self.shown = time.monotonic()
             self.progress(self._progress(math.fsum(self.window.losses())))
+
+    def show_costs(self, done: int, total: int) -> None:
+        """Tell whoever listens how far a pass for costs is, a few times a second."""
+        if self.progress is not None and time.monotonic() - self.shown > SHOW_SECONDS:
+            self.shown = time.monotonic()
+            self.progress(TrainProgress(self.at.epoch + 1, done, total, math.nan, math.nan, "costs"))
 
     def _progress(self, nll: float) -> TrainProgress:
         at, window = self.at, self.window
