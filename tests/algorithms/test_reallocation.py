@@ -13,8 +13,9 @@ from tests.oracles import best_cells
 from wordalloc import digit_descent, reallocate, reallocate_rows
 from wordalloc.algorithms import assignment_solvers
 from wordalloc.algorithms.auction import Auction
-from wordalloc.algorithms.reallocation import columns_in_rows, total_cost
+from wordalloc.algorithms.reallocation import columns_in_rows
 from wordalloc.algorithms.row_transport import RowTransport
+from wordalloc.allocations.costs import total_cost
 from wordalloc.errors import InputError
 
 KINDS = {

@@ -38,7 +38,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.algorithms import auction_kernels as kernels
-from wordalloc.algorithms.auction_kernels import BIDS, BLOCK, COUNT, DUMMIES, NO_CELL, NOBODY, STALE
+from wordalloc.algorithms.auction_kernels import BIDS, BLOCK, COUNT, DUMMIES, HEAD, NO_CELL, NOBODY, STALE
+from wordalloc.allocations.costs import total_cost
 
 KEPT = 32  # cells that a word remembers
 BATCH = 512  # words that search at the same prices
@@ -95,7 +96,7 @@ class Auction:
         self.base = float(row_least.sum() + col_least.sum() + self.size * offset_least)
         self._offset_least = offset_least
         self._make(row_least, col_least)
-        self.objective = self.cost_of(self.cell)
+        self.objective = total_cost(row_cost, col_cost, cell_cost, self.cell)
         self.lower_bound = min(self.base, self.objective)  # what prices of 0 prove
 
     def _make(self, row_least: Floats, col_least: Floats) -> None:
@@ -189,7 +190,7 @@ class Auction:
         sent_away = cells.owner[chosen]
         for word in sent_away[sent_away >= 0].tolist():
             self.mate[word] = -1
-            place = (queue.state[0] + queue.state[COUNT]) % self.size
+            place = (queue.state[HEAD] + queue.state[COUNT]) % self.size
             queue.words[place] = word
             queue.state[COUNT] += 1
         cells.owner[chosen] = DUMMIES
@@ -221,22 +222,13 @@ class Auction:
         self._least()
         row, column = np.divmod(self.mate.astype(np.int64), self.cells.price.shape[1])
         cell = row * self.shape[1] + column
-        objective = self.cost_of(cell)
+        objective = total_cost(self.row_cost, self.col_cost, self.cell_cost, cell)
         if objective < self.objective:
             self.objective, self.cell = objective, cell
         prices = self.prices.ravel()
         greatest = prices if not self.n_dummies else np.partition(prices, self.n_dummies)[self.n_dummies :]
         bound = self.base + (self.least.sum() / self.scale - greatest.sum())
         self.lower_bound = min(self.objective, max(self.lower_bound, float(bound)))
-
-    def cost_of(self, cell: Ints) -> float:
-        """Return the sum of all costs of an allocation."""
-        row, column = np.divmod(cell, self.shape[1])
-        every = np.arange(self.size)
-        total = self.row_cost[every, row].sum(dtype=np.float64) + self.col_cost[every, column].sum(dtype=np.float64)
-        if self.cell_cost is not None:
-            total += self.cell_cost[row, column].sum()
-        return float(total)
 
     def _least(self) -> None:
         """Take every word's least value at the prices of now."""

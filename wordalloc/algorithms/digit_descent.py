@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.algorithms._arguments import whole_number
-from wordalloc.algorithms.reallocation import Reallocation, columns_in_rows, total_cost
+from wordalloc.algorithms.reallocation import Reallocation, columns_in_rows
+from wordalloc.allocations.costs import total_cost
 from wordalloc.allocations.table import checked_shape
 from wordalloc.checks import read_only, whole_numbers
 from wordalloc.errors import InputError

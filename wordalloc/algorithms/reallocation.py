@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.algorithms._arguments import real_number, shown, whole_number
+from wordalloc.allocations.costs import total_cost
 from wordalloc.allocations.table import checked_shape
 from wordalloc.checks import read_only, whole_numbers
 from wordalloc.errors import InputError
@@ -253,16 +254,6 @@ def columns_in_rows(col_nll: npt.ArrayLike, row: npt.ArrayLike, n_rows: int, kee
         chosen, place = linear_sum_assignment(costs[waiting][:, free])
         column[waiting[chosen]] = free[place]
     return column
-
-
-def total_cost(
-    row_nll: npt.NDArray[Any], col_nll: npt.NDArray[Any], cell_cost: npt.NDArray[np.float64] | None, cell: Ints
-) -> float:
-    """Return the summed cost of all words in the cells given."""
-    row, column = np.divmod(cell, col_nll.shape[1])
-    every = np.arange(len(cell))
-    total = row_nll[every, row].sum(dtype=np.float64) + col_nll[every, column].sum(dtype=np.float64)
-    return float(total if cell_cost is None else total + cell_cost[row, column].sum())
 
 
 def _by_other(

@@ -74,9 +74,7 @@ class Costs(Stored):
         cell : ndarray of int64, shape (V,)
             A cell for each word.
         """
-        every = np.arange(self.vocabulary.size)
-        row, column = np.divmod(cell, self.shape[1])
-        return float(self.row_nll[every, row].sum(dtype=np.float64) + self.col_nll[every, column].sum(dtype=np.float64))
+        return total_cost(self.row_nll, self.col_nll, None, cell)
 
     def check_table(self, table: Table) -> None:
         """Refuse a table that the costs were not taken with.
@@ -116,6 +114,29 @@ class Costs(Stored):
         """Make the costs from what a file holds."""
         row_nll, col_nll = (take(cls.kind, arrays, name, np.float32, ndim=2) for name in ("row_nll", "col_nll"))
         return cls(vocabulary, row_nll, col_nll, take(cls.kind, arrays, "cell", np.int64), parameters)
+
+
+def total_cost(
+    row_nll: npt.NDArray[Any],
+    col_nll: npt.NDArray[Any],
+    cell_cost: npt.NDArray[np.float64] | None,
+    cell: npt.NDArray[np.int64],
+) -> float:
+    """Return the summed cost of all words in the cells given.
+
+    Parameters
+    ----------
+    row_nll, col_nll : ndarray of float, shapes (V, rows) and (V, columns)
+        Of each word in every row and column.
+    cell_cost : ndarray of float64, shape (rows, columns), optional
+        Of the cell itself.
+    cell : ndarray of int64, shape (V,)
+        A cell for each word.
+    """
+    row, column = np.divmod(cell, col_nll.shape[1])
+    every = np.arange(len(cell))
+    total = row_nll[every, row].sum(dtype=np.float64) + col_nll[every, column].sum(dtype=np.float64)
+    return float(total if cell_cost is None else total + cell_cost[row, column].sum())
 
 
 def _nll(values: npt.ArrayLike, name: str, size: int) -> npt.NDArray[np.float32]:

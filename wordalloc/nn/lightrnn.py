@@ -184,7 +184,7 @@ class LightRNN(nn.Module):
         n_rows, size = self.layout.shape[0], _n_sequences(state)
         block = max(1, BLOCK_STATES // n_rows)
         parts = [
-            self._log_prob(_rows_of(state, torch.arange(size)[part : part + block])) for part in range(0, size, block)
+            self._log_prob(rows_of(state, torch.arange(size)[part : part + block])) for part in range(0, size, block)
         ]
         return torch.cat(parts)
 
@@ -193,7 +193,7 @@ class LightRNN(nn.Module):
         first = self._row_log_prob(state)
         device = first.device
         every_row = torch.arange(n_rows, device=device).repeat(size)
-        repeated = _rows_of(state, torch.arange(size, device=device).repeat_interleave(n_rows))
+        repeated = rows_of(state, torch.arange(size, device=device).repeat_interleave(n_rows))
         output, _ = self.feed_row(every_row, repeated)
         scores = F.linear(output, self.column_output).reshape(size, n_rows, -1) + (
             self.layout.word_log_share + layout.closed_cells
@@ -229,7 +229,7 @@ class LightRNN(nn.Module):
 
         def inside(tokens: Tensor, row: int) -> Tensor:
             column = self.layout.column[self.layout.words_in_row(row)]
-            output, _ = self.feed_row(torch.full_like(tokens, row), _rows_of(state, tokens))
+            output, _ = self.feed_row(torch.full_like(tokens, row), rows_of(state, tokens))
             scores = F.linear(output, self.column_output[column], self.layout.word_log_share[row, column])
             return F.log_softmax(scores, 1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
@@ -243,8 +243,10 @@ def _n_sequences(state: State) -> int:
     return (state[0] if isinstance(state, tuple) else state).shape[1]
 
 
-def _rows_of(state: State, chosen: Tensor) -> State:
-    """Return the state of some sequences: (layers, N, d) along N."""
+def rows_of(state: State, chosen: Tensor | slice) -> State:
+    """Return the recurrent state of some sequences, (layers, N, d) along N; none of none."""
+    if state is None:
+        return None
     if isinstance(state, tuple):
         return tuple(part[:, chosen].contiguous() for part in state)
     return state[:, chosen].contiguous()

@@ -9,8 +9,8 @@ from typing import Any
 
 from wordalloc.errors import InputError
 
-# AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens
-# (benchmarks/RESULTS.md).
+# AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens, those over
+# tables over one million (benchmarks/RESULTS.md).
 LEARNING_RATES = {
     "full": 8e-3,
     "adaptive": 8e-3,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -18,12 +16,10 @@ from wordalloc.nn import (
     TableEmbedding,
     output_layer,
 )
+from wordalloc.nn.lightrnn import CELLS, State
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import IGNORED
 from wordalloc.vocabulary import Vocabulary
-
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-State = Any  # a tensor (layers, B, d), or for the LSTM a pair of them
 
 
 class LanguageModel(nn.Module):
@@ -106,15 +102,6 @@ def default_names(allocation: Allocation | Vocabulary, config: TrainConfig) -> t
 def detach(state: State) -> State:
     """Cut the gradient's road through the recurrent state."""
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
-
-
-def rows_of(state: State, rows: slice) -> State:
-    """Return the recurrent state of some of a batch's sequences: (layers, B, d) along B."""
-    if state is None:
-        return None
-    if isinstance(state, tuple):
-        return tuple(part[:, rows].contiguous() for part in state)
-    return state[:, rows].contiguous()
 
 
 def join(states: list[State]) -> State:

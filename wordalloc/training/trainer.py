@@ -18,11 +18,12 @@ from torch import Tensor
 from wordalloc.allocations import Allocation
 from wordalloc.corpus import EncodedText
 from wordalloc.errors import RunError
+from wordalloc.nn.lightrnn import rows_of
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Batch, Sentences, Streams, replace_singletons
 from wordalloc.training.evaluation import initial_state, mean_nll, perplexity
-from wordalloc.training.model import State, detach, join, make_model, rows_of
+from wordalloc.training.model import State, detach, join, make_model
 from wordalloc.training.optimisation import learning_rate, make_optimizer
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
