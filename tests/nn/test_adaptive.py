@@ -15,7 +15,7 @@ from scipy.stats import chisquare
 
 import wordalloc
 from wordalloc.errors import InputError
-from wordalloc.nn import AdaptiveSoftmax, FullSoftmax, cross_entropy, output_layer
+from wordalloc.nn import AdaptiveSoftmax, FullSoftmax, cross_entropy, linear_nll, output_layer
 
 torch.set_num_threads(2)
 
@@ -84,7 +84,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     torch.manual_seed(0)
     layer, hidden, target = FullSoftmax(50, 8, bias=True), torch.randn(100, 8), torch.randint(50, (100,))
     whole = torch.autograd.grad(layer.loss(hidden, target), list(layer.parameters()))
-    monkeypatch.setattr(cross_entropy, "BLOCK_BYTES", 1)  # the least: 16 rows
+    monkeypatch.setattr(linear_nll, "CPU_BLOCK_BYTES", 1)  # the least: 16 rows
     torch.testing.assert_close(torch.autograd.grad(layer.loss(hidden, target), list(layer.parameters())), whole)
 
 
@@ -140,8 +140,10 @@ def test_operators_pass_torchs_own_checks():
     hidden = torch.randn(7, 6, dtype=torch.float64, requires_grad=True)
     target, weight = torch.tensor([0, 1, 2, 3, 8, 7, 11]), torch.rand(7, dtype=torch.float64)
     arguments = (hidden, target, layer.head, layer.head_bias, list(layer.projections), list(layer.outputs), [3, 7])
-    torch.library.opcheck(cross_entropy.nll, arguments)
-    torch.library.opcheck(cross_entropy.nll_gradients, (*arguments, weight))
+    torch.library.opcheck(cross_entropy.nll_op, arguments)
+    torch.library.opcheck(cross_entropy.nll_gradients_op, (*arguments, weight, None))
+    sums = cross_entropy.nll_op(*arguments)[1].detach()
+    torch.library.opcheck(cross_entropy.nll_gradients_op, (*arguments, weight, sums))
     assert torch.autograd.gradcheck(lambda h: layer(h, target), (hidden,))
 
 
@@ -272,7 +274,7 @@ def test_the_allocation_picks_the_layer():
 
 
 def test_the_peak_of_the_loss_is_a_block_not_the_logits(monkeypatch):
-    monkeypatch.setattr(cross_entropy, "BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(linear_nll, "CPU_BLOCK_BYTES", 1 << 20)
     layer, hidden, target = FullSoftmax(20_000, 4), torch.randn(1000, 4), torch.randint(20_000, (1000,))
     with torch.profiler.profile(profile_memory=True) as profile:
         layer.loss(hidden, target).backward()

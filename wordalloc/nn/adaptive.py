@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from wordalloc.allocations import Cutoffs
 from wordalloc.errors import InputError
 from wordalloc.nn import cross_entropy
+from wordalloc.nn.arrays import precise_dtype
+from wordalloc.nn.cross_entropy import Weights
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.selection import best_first, draw, topk_by_rank
 
@@ -145,34 +147,22 @@ class AdaptiveSoftmax(OutputLayer):
             for name, weight in own.items():
                 weight.copy_(state[name])
 
-    def _weights(self, hidden: Tensor) -> tuple[Any, ...]:
-        """Return hidden state and weights as the operators take them; under autocast in its dtype."""
-        weights = (self.head, self.head_bias, *self.projections, *self.outputs)
-        device = hidden.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            hidden, weights = hidden.to(dtype), tuple(None if w is None else w.to(dtype) for w in weights)
-        head, bias, *tails = weights
-        n_tails = len(self.cutoffs)
-        return hidden, head, bias, tails[:n_tails], tails[n_tails:]
+    def _weights(self) -> Weights:
+        return Weights(self.head, self.head_bias, list(self.projections), list(self.outputs), self.cutoffs)
 
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        hidden, *weights = self._weights(hidden)
-        return cross_entropy.nll(hidden, target, *weights, self.cutoffs)
+        return cross_entropy.nll(hidden, target, self._weights())
 
     def _weighted_nll(self, hidden: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            return (self._nll(hidden, target) * weight).sum()
-        hidden, *weights = self._weights(hidden)
-        return cross_entropy.nll_gradients(hidden, target, *weights, self.cutoffs, weight)[0]
+        return cross_entropy.weighted_nll(hidden, target, self._weights(), weight)
 
     def _head_log_prob(self, hidden: Tensor) -> Tensor:
-        return F.log_softmax(F.linear(hidden, self.head, self.head_bias), 1, dtype=_wide(hidden))
+        return F.log_softmax(F.linear(hidden, self.head, self.head_bias), 1, dtype=precise_dtype(hidden))
 
     def _tail_log_prob(self, hidden: Tensor, cluster: int) -> Tensor:
         """Return log P(word | cluster), for cluster 0 … J - 1: (N, size)."""
         narrow = F.linear(hidden, self.projections[cluster])
-        return F.log_softmax(F.linear(narrow, self.outputs[cluster]), 1, dtype=_wide(hidden))
+        return F.log_softmax(F.linear(narrow, self.outputs[cluster]), 1, dtype=precise_dtype(hidden))
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         """Return the log-probabilities of all words: (N, d) -> (N, V)."""
@@ -237,7 +227,3 @@ class AdaptiveSoftmax(OutputLayer):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, cutoffs={self.cutoffs}, div_value={self.div_value:g}"
-
-
-def _wide(hidden: Tensor) -> torch.dtype:
-    return torch.float64 if hidden.dtype == torch.float64 else torch.float32

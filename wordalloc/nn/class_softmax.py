@@ -14,6 +14,8 @@ from wordalloc.allocations import Classes
 from wordalloc.checks import whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.nn import cross_entropy
+from wordalloc.nn.arrays import precise_dtype
+from wordalloc.nn.cross_entropy import Weights
 from wordalloc.nn.path_cross_entropy import path_nll
 from wordalloc.nn.path_pairs import Paths
 from wordalloc.nn.protocol import OutputLayer
@@ -171,43 +173,34 @@ class ClassSoftmax(OutputLayer):
             options.setdefault("counts", vocabulary.counts)
         return cls(vocabulary.size, dim, allocation.word_class, unk=vocabulary.unk_rank, **options)
 
-    def _head(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return hidden state and first level as the operators take them; under autocast in its dtype."""
-        device = hidden.device.type
-        if not torch.is_autocast_enabled(device):
-            return hidden, self.classes, self.class_bias
-        dtype = torch.get_autocast_dtype(device)
-        return hidden.to(dtype), self.classes.to(dtype), None if self.class_bias is None else self.class_bias.to(dtype)
-
     def _second_level(self, hidden: Tensor, target: Tensor) -> Tensor:
         """Return -log P(word | class, h) of each token: (N,)."""
         if self.words is None:
-            return -self._log_unigram(target, _wide(hidden))
+            return -self._log_unigram(target, precise_dtype(hidden))
         paths = Paths(self.path_offsets, self.path_nodes, self.path_slots, self.areas, self.offsets)
         return path_nll(hidden, target, self.words, self.word_bias, paths, self.sparse)
 
+    def _first_level(self) -> Weights:
+        return Weights(self.classes, self.class_bias, [], [], [])
+
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
-        narrow, classes, bias = self._head(hidden)
-        first = cross_entropy.nll(narrow, self.word_class[target], classes, bias, [], [], [])
+        first = cross_entropy.nll(hidden, self.word_class[target], self._first_level())
         return first + self._second_level(hidden, target)
 
     def _weighted_nll(self, hidden: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            return (self._nll(hidden, target) * weight).sum()
-        narrow, classes, bias = self._head(hidden)
-        first = cross_entropy.nll_gradients(narrow, self.word_class[target], classes, bias, [], [], [], weight)[0]
+        first = cross_entropy.weighted_nll(hidden, self.word_class[target], self._first_level(), weight)
         return first + (self._second_level(hidden, target) * weight).sum()
 
     def _class_log_prob(self, hidden: Tensor) -> Tensor:
-        return F.log_softmax(F.linear(hidden, self.classes, self.class_bias), 1, dtype=_wide(hidden))
+        return F.log_softmax(F.linear(hidden, self.classes, self.class_bias), 1, dtype=precise_dtype(hidden))
 
     def _word_log_prob(self, hidden: Tensor, number: int) -> Tensor:
         """Return log P(word | class) of the members of a class: (N, size)."""
         own = slice(int(self.offsets[number]), int(self.offsets[number + 1]))
         if self.words is None:
-            return self._log_unigram(self.members[own], _wide(hidden)).expand(hidden.shape[0], -1)
+            return self._log_unigram(self.members[own], precise_dtype(hidden)).expand(hidden.shape[0], -1)
         bias = None if self.word_bias is None else self.word_bias[own]
-        return F.log_softmax(F.linear(hidden, self.words[own], bias), 1, dtype=_wide(hidden))
+        return F.log_softmax(F.linear(hidden, self.words[own], bias), 1, dtype=precise_dtype(hidden))
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         """Return the log-probabilities of all words: (N, d) -> (N, V)."""
@@ -249,7 +242,3 @@ class ClassSoftmax(OutputLayer):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, n_classes={self.n_classes}, within={self.within!r}"
-
-
-def _wide(hidden: Tensor) -> torch.dtype:
-    return torch.float64 if hidden.dtype == torch.float64 else torch.float32

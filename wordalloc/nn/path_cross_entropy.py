@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 
 from wordalloc.nn import path_pairs
+from wordalloc.nn.arrays import fresh, precise_dtype, row_sparse
 from wordalloc.nn.path_entries import Entries, add_entries, score_entries
 from wordalloc.nn.path_groups import Groups, add_groups, score_groups
 from wordalloc.nn.path_pairs import Paths, before, pairs_of, ranges
-from wordalloc.nn.row_gradient import new_rows, row_sparse
 
 MANY = 8  # tokens from which a wide node is a matrix product of its own
 BLOCK_ENTRIES = 1 << 22  # scores (token, row) at once
@@ -78,7 +78,7 @@ class _PathNLL(torch.autograd.Function):
         ctx.save_for_backward(hidden, target, matrix, bias)
         if len(_cut(target, paths)) > 1 or not any(ctx.needs_input_grad):
             return _values(hidden, target, matrix, bias, paths)
-        ctx.by_hidden = torch.zeros_like(hidden, dtype=_precise(matrix))
+        ctx.by_hidden = torch.zeros_like(hidden, dtype=precise_dtype(matrix))
         values, ctx.kept = _run(hidden, target, matrix, bias, paths, ctx.by_hidden)
         return values
 
@@ -108,7 +108,7 @@ def _gradients(
     cuts = _cut(target, paths)
     nodes = torch.cat([pairs_of(target[cut], paths).node.unique() for cut in cuts]).unique()
     gradient = _RowGradient(matrix, bias, nodes, paths, sparse, adds=True)
-    by_hidden = torch.zeros_like(hidden, dtype=_precise(matrix))
+    by_hidden = torch.zeros_like(hidden, dtype=precise_dtype(matrix))
     for cut in cuts:
         _, kept = _run(hidden[cut], target[cut], matrix, bias, paths, by_hidden[cut])
         gradient.add(kept, hidden[cut], slope[cut])
@@ -132,7 +132,7 @@ def _run(
     hidden: Tensor, target: Tensor, matrix: Tensor, bias: Tensor | None, paths: Paths, by_hidden: Tensor | None
 ) -> tuple[Tensor, _Kept]:
     """Return the nll of a block; if `by_hidden` is given, its gradient is added there and the rest is kept."""
-    dtype = _precise(matrix)
+    dtype = precise_dtype(matrix)
     hidden, matrix, bias = hidden.to(dtype), matrix.to(dtype), None if bias is None else bias.to(dtype)
     values = hidden.new_zeros(hidden.shape[0])
     pairs = pairs_of(target, paths)
@@ -157,8 +157,8 @@ class _RowGradient:
         self._size = paths.node_offsets[nodes + 1] - self._first
         self._place = before(self._size) if sparse else self._first
         n_rows = int(self._size.sum()) if sparse else matrix.shape[0]
-        self._rows = new_rows(n_rows, matrix, zero=adds or not sparse)
-        self._by_bias = None if bias is None else torch.zeros_like(bias, dtype=_precise(matrix))
+        self._rows = fresh((n_rows, matrix.shape[1]), precise_dtype(matrix), matrix.device, zero=adds or not sparse)
+        self._by_bias = None if bias is None else torch.zeros_like(bias, dtype=precise_dtype(matrix))
 
     def add(self, kept: _Kept, hidden: Tensor, slope: Tensor) -> None:
         """Add a block's share of the gradient of Σ slope · nll."""
@@ -200,7 +200,7 @@ def nll_gradients(
 
 @nll.register_fake
 def _(hidden, target, matrix, bias, paths):  # type: ignore[no-untyped-def]
-    return hidden.new_empty(hidden.shape[0], dtype=_precise(matrix))
+    return hidden.new_empty(hidden.shape[0], dtype=precise_dtype(matrix))
 
 
 @nll_gradients.register_fake
@@ -223,7 +223,3 @@ def _backward(ctx, slope):  # type: ignore[no-untyped-def]
 
 
 nll.register_autograd(_backward, setup_context=_keep_inputs)
-
-
-def _precise(matrix: Tensor) -> torch.dtype:
-    return torch.float64 if matrix.dtype == torch.float64 else torch.float32
