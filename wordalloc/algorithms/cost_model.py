@@ -35,6 +35,7 @@ from wordalloc.algorithms.monge import band_cost
 from wordalloc.errors import InputError
 
 MAX_NUMBER = 1e100  # of a profile: beyond any device, and no sum or product of it overflows
+TEXTS = ("name", "device", "dtype")
 MAX_WIDTH = 2**31 - 1  # of dim and batch: what a tensor's axis is in practice
 
 
@@ -56,13 +57,13 @@ class CostModel:
         k₀B₀: with fewer outputs (rows times columns) than this a product takes no less time.
     weight : float
         Seconds a step for one weight: its gradient and its optimiser's state.
-    name : str
-        What was measured.
+    name, device, dtype : str
+        What was measured, as people and as torch call it. The device is empty where it is not known.
 
     Raises
     ------
     InputError
-        If a number is not from 0 to 1e100, or `multiply_add` is zero.
+        If a number is not from 0 to 1e100, `multiply_add` is zero, or a text is none.
 
     Notes
     -----
@@ -87,13 +88,15 @@ class CostModel:
     saturation: float = 2e3
     weight: float = 3e-9
     name: str = "two CPU cores, float32"
+    device: str = "cpu"
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "name":
+            if field.name in TEXTS:
                 if not isinstance(value, str):
-                    raise InputError(f"the profile's name must be a text, not {shown(value)}")
+                    raise InputError(f"the profile's {field.name} must be a text, not {shown(value)}")
             else:
                 object.__setattr__(self, field.name, real_number(f"the profile's {field.name}", value, 0, MAX_NUMBER))
         if self.multiply_add == 0:
@@ -101,7 +104,7 @@ class CostModel:
 
     @classmethod
     def from_json(cls, content: Any) -> CostModel:
-        """Make a profile from a JSON object that holds every number; `name` may be left out.
+        """Make a profile from a JSON object that holds every number; its texts may be left out.
 
         Raises
         ------
@@ -115,9 +118,9 @@ class CostModel:
             if key not in known:
                 raise InputError(f"unknown key {shown(key)} in the profile; its keys are {', '.join(known)}")
         for key in known:
-            if key != "name" and key not in content:
+            if key not in TEXTS and key not in content:
                 raise InputError(f"the profile lacks {key!r}; its keys are {', '.join(known)}")
-        return cls(**{"name": "", **content})
+        return cls(**{**dict.fromkeys(TEXTS, ""), **content})
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as a JSON object."""

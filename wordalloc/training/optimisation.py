@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -16,8 +17,13 @@ def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) 
     """Return the optimiser a configuration asks for; its rate is set anew in every step."""
     if config.optimizer == "sgd":
         return torch.optim.SGD(model.parameters(), lr=0.0)
+    return adamw(model.parameters(), device)
+
+
+def adamw(parameters: Iterable[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
+    """Return AdamW as the trainer uses it, with a rate of 0."""
     fused = device.type in ("cpu", "cuda")  # one pass over weights and moments
-    return torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=fused)
+    return torch.optim.AdamW(parameters, lr=0.0, betas=(0.9, 0.99), weight_decay=0.0, fused=fused)
 
 
 def learning_rate(config: TrainConfig, step: int, done: float) -> float:
