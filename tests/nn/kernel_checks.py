@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 pytest.importorskip("triton", reason="the kernels need triton")
 
 from wordalloc.errors import InputError
-from wordalloc.nn import ragged_kernels, row_kernels
+from wordalloc.nn import AdaptiveSoftmax, cross_entropy, linear_nll, ragged_kernels, row_kernels, tails
 from wordalloc.nn.ragged_kernels import tail_gradients, tail_nll
 from wordalloc.nn.row_kernels import row_nll, softmax_minus_label_
 
@@ -361,3 +361,53 @@ def test_the_mode_would_see_a_wait():
         with _Calls() as calls:
             wait()
         assert WAITING & calls.names
+
+
+@pytest.fixture
+def kernel_road(monkeypatch):
+    """Send tensors of any device through the kernels, as those on CUDA go."""
+    for module in (linear_nll, tails):
+        monkeypatch.setattr(module, "has_kernels", lambda like: like.dtype != torch.float64)
+
+
+def layer_and_batch(n: int = 60) -> tuple[AdaptiveSoftmax, Tensor, Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    layer = AdaptiveSoftmax(150, 20, [13, 40, 90, 91], div_value=2, head_bias=True).to(DEVICE)
+    for parameter in layer.parameters():
+        parameter.data.copy_(torch.randn(parameter.shape, generator=random))
+    hidden = torch.randn(n, 20, generator=random).to(DEVICE).requires_grad_()
+    target = torch.randint(90, (n,), generator=random).to(DEVICE)  # the last cluster but one has no token
+    target[-1:] = 149
+    return layer, hidden, target, torch.rand(n, generator=random).to(DEVICE)
+
+
+@pytest.mark.parametrize("n", [0, 1, 60])
+def test_a_layer_on_the_kernel_road_agrees_with_one_in_double_precision(kernel_road, n):
+    layer, hidden, target, weight = layer_and_batch(n)
+    exact = AdaptiveSoftmax(150, 20, [13, 40, 90, 91], div_value=2, head_bias=True).double().to(DEVICE)
+    exact.load_state_dict(layer.state_dict())
+    wide = hidden.detach().double().requires_grad_()
+
+    def run(layer: AdaptiveSoftmax, hidden: Tensor, fused: bool) -> list[Tensor]:
+        if fused:
+            value = cross_entropy.weighted_nll(hidden, target, layer._weights(), weight.to(hidden.dtype))
+        else:
+            value = (layer(hidden, target) * weight).sum()
+        return [value, *torch.autograd.grad(value, [hidden, *layer.parameters()])]
+
+    for fused in (True, False):
+        for ours, reference in zip(run(layer, hidden, fused), run(exact, wide, fused), strict=True):
+            torch.testing.assert_close(ours.double(), reference, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_pass_of_the_layer_reads_nothing_from_the_device(kernel_road, fused):
+    layer, hidden, target, weight = layer_and_batch()
+    weights = layer._weights()
+    with torch.no_grad(), _Calls() as calls:
+        if fused:
+            cross_entropy._run(hidden, target, weights, None, weight)
+        else:
+            _, sums, _ = cross_entropy._run(hidden, target, weights, None, None)
+            cross_entropy._run(hidden, target, weights, sums, weight)
+    assert "mm" in calls.names and not calls.names & WAITING

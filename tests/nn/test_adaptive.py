@@ -280,3 +280,23 @@ def test_the_peak_of_the_loss_is_a_block_not_the_logits(monkeypatch):
         layer.loss(hidden, target).backward()
     largest = max(event.self_cpu_memory_usage for event in profile.events())
     assert largest < 4 << 20 < math.prod((1000, 20_000, 4))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="only CUDA tells when the host waits for it")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_step_never_waits_for_cuda(compiled):
+    layer = AdaptiveSoftmax(150, 20, [13, 40, 90], div_value=2).cuda()
+    hidden, target = torch.randn(60, 20, device="cuda", requires_grad=True), torch.randint(150, (60,), device="cuda")
+
+    def step(hidden: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cuda", torch.bfloat16):
+            return layer.loss(hidden, target, ignore_index=-1) + layer(hidden, target).mean()
+
+    run = torch.compile(step, fullgraph=True) if compiled else step
+    run(hidden, target).backward()  # compiles the kernels
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run(hidden, target).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode(before)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +107,8 @@ def fit_cost_model(steps: Sequence[MeasuredStep], start: CostModel | None = None
         first[NUMBERS.index("saturation")] = np.log(saturation)
         fits.append(least_squares(residuals, first, loss="soft_l1", f_scale=SOFT, x_scale=1.0, max_nfev=400))
     best = _model(start, min(fits, key=lambda fit: fit.cost).x)
-    return dataclasses.replace(best, **{name: float(f"{getattr(best, name):.6g}") for name in NUMBERS})
+    rounded: dict[str, Any] = {name: float(f"{getattr(best, name):.6g}") for name in NUMBERS}
+    return dataclasses.replace(best, **rounded)
 
 
 def predicted(model: CostModel, steps: Sequence[MeasuredStep]) -> npt.NDArray[np.float64]:

@@ -10,7 +10,6 @@ the products, which saves a pass over the wide one.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wordalloc.nn.arrays import fresh, precise_dtype
+from wordalloc.nn.kernels import has_kernels
 
 # Of logits. On a CPU a block should fit the last-level cache, and yet hold enough rows for products at full speed: of
 # 1 to 64 MB, 32 MB was the fastest or near it for heads and tails of all widths.
@@ -70,21 +70,14 @@ def linear_nll(
         scores = torch.mm(states, matrix.t(), out=logits[: states.shape[0]])
         if bias is not None:
             scores += bias
-        chosen = scores.gather(1, labels).squeeze(1).to(values.dtype)
-        if logsumexp is not None:
-            sums[block] = logsumexp[block]
-            _shares_of_sum(scores, sums[block])
-            torch.sub(sums[block], chosen, out=values[block])
-        elif scores.is_cpu and scores.dtype == values.dtype:
-            _softmax(scores, labels, values[block])
-            _mend(values[block], states, matrix, bias, labels)
-            torch.add(chosen, values[block], out=sums[block])
+        known = None if logsumexp is None else logsumexp[block]
+        if has_kernels(scores):
+            values[block], sums[block] = _by_kernel(scores, labels, known, gradients is not None)
         else:
-            torch.logsumexp(scores.to(values.dtype), 1, out=sums[block])
-            _shares_of_sum(scores, sums[block])
-            torch.sub(sums[block], chosen, out=values[block])
+            values[block], sums[block], lost = _by_torch(scores, labels, known, gradients is not None)
+            if lost is not None and lost.numel():
+                _mend(values[block], sums[block], lost, states, matrix, bias, labels)
         if gradients is not None and slope is not None:
-            scores.scatter_add_(1, labels, scores.new_full((1, 1), -1.0).expand(labels.shape))
             _add_gradients(gradients, block, scores, states, matrix, slope[block, None].to(hidden.dtype))
     if gradients is not None:
         by_bias = None if bias is None or gradients.by_bias is None else gradients.by_bias.to(bias.dtype)
@@ -107,29 +100,48 @@ def _new_gradients(hidden: Tensor, matrix: Tensor, bias: Tensor | None) -> Gradi
     )
 
 
-def _softmax(scores: Tensor, labels: Tensor, values: Tensor) -> None:
-    """Turn scores into shares in place and fill in the nll of the labels, on the CPU.
+def _by_kernel(scores: Tensor, labels: Tensor, known: Tensor | None, wanted: bool) -> tuple[Tensor, Tensor]:
+    """Return the nll and logsumexp of each row; where it is `wanted`, scores become their gradient in place."""
+    from wordalloc.nn import row_kernels
 
-    The softmax in place takes a quarter of the time of a log-softmax and the exponential after it. Its logarithm is
-    as exact, but where a share is too small for its dtype: such rows are mended.
-    """
-    torch.softmax(scores, 1, out=scores)
-    torch.log(scores.gather(1, labels).squeeze(1), out=values).neg_()
-
-
-def _mend(values: Tensor, states: Tensor, matrix: Tensor, bias: Tensor | None, labels: Tensor) -> None:
-    """Compute the nll of labels whose share is too small the long way."""
-    lost = (values > -math.log(_TINY)).nonzero().squeeze(1)
-    if lost.numel():
-        values[lost] = F.cross_entropy(F.linear(states[lost], matrix, bias), labels[lost, 0], reduction="none")
+    if wanted:
+        return row_kernels.softmax_minus_label_(scores, labels[:, 0], known)
+    return row_kernels.row_nll(scores, labels[:, 0])
 
 
-def _shares_of_sum(scores: Tensor, sums: Tensor) -> None:
-    """Turn scores into shares in place, given their logsumexp."""
-    if scores.dtype == sums.dtype:
-        scores.sub_(sums[:, None]).exp_()
+def _by_torch(
+    scores: Tensor, labels: Tensor, known: Tensor | None, wanted: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Do what `_by_kernel` does, and return which rows' figures are to be mended."""
+    precise = precise_dtype(scores)
+    chosen = scores.gather(1, labels).squeeze(1).to(precise)
+    lost = None
+    if known is None and scores.is_cpu and scores.dtype == precise:
+        # The softmax in place takes a quarter of the time of a logsumexp and the exponential after it. Its logarithm is
+        # as exact, but where a share is too small for its dtype.
+        torch.softmax(scores, 1, out=scores)
+        shares = scores.gather(1, labels).squeeze(1)
+        values, lost = shares.log().neg_(), (shares < _TINY).nonzero().squeeze(1)
+        sums = chosen + values
     else:
-        scores.copy_((scores.to(sums.dtype) - sums[:, None]).exp_())
+        sums = torch.logsumexp(scores.to(precise), 1) if known is None else known
+        values = sums - chosen
+        if wanted and scores.dtype == precise:
+            scores.sub_(sums[:, None]).exp_()
+        elif wanted:
+            scores.copy_((scores.to(precise) - sums[:, None]).exp_())
+    if wanted:
+        scores.scatter_add_(1, labels, scores.new_full((1, 1), -1.0).expand(labels.shape))
+    return values, sums, lost
+
+
+def _mend(
+    values: Tensor, sums: Tensor, lost: Tensor, states: Tensor, matrix: Tensor, bias: Tensor | None, labels: Tensor
+) -> None:
+    """Compute the figures of rows whose share is too small the long way."""
+    scores = F.linear(states[lost], matrix, bias)
+    sums[lost] = scores.logsumexp(1)
+    values[lost] = F.cross_entropy(scores, labels[lost, 0], reduction="none")
 
 
 def _add_gradients(

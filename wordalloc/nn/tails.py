@@ -40,8 +40,8 @@ class Tokens:
     @cached_property
     def cluster(self) -> Tensor:
         """0 for the head's words, then the tail clusters, (N,)."""
-        bounds = torch.tensor(self.cutoffs, dtype=self.target.dtype, device=self.target.device)
-        return torch.bucketize(self.target, bounds, right=True)
+        # Not bucketize, whose bounds would have to be sent to the device.
+        return sum((self.target >= cutoff for cutoff in self.cutoffs), torch.zeros_like(self.target, dtype=torch.int64))
 
     @cached_property
     def head_target(self) -> Tensor:

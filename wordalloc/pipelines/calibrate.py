@@ -100,6 +100,7 @@ def calibrate(
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
+        Auto is the best there is.
     dtype : {"float32", "bfloat16"}
         Of the products; bfloat16 is autocast over float32 weights.
     dim : int

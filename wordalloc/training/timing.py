@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -86,7 +86,7 @@ class Timing:
 
 
 def timings(
-    runs: list[Callable[[], None]],
+    runs: Sequence[Callable[[], None]],
     place: Place,
     *,
     budget: float,
