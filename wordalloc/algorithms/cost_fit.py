@@ -56,12 +56,13 @@ class MeasuredStep:
 
 @dataclass(frozen=True)
 class FitError:
-    """How far predictions are from measurements, |predicted ÷ measured - 1|."""
+    """How far predictions are from measurements, |predicted ÷ measured - 1|: of how many, and of the worst one."""
 
     steps: int
     median: float
     greatest: float
     worst: MeasuredStep
+    predicted: float
 
 
 def fit_cost_model(steps: Sequence[MeasuredStep], start: CostModel | None = None) -> CostModel:
@@ -118,9 +119,10 @@ def predicted(model: CostModel, steps: Sequence[MeasuredStep]) -> npt.NDArray[np
 
 def fit_error(model: CostModel, steps: Sequence[MeasuredStep]) -> FitError:
     """Return how far a model is from measured steps, of which there is at least one."""
-    errors = np.abs(predicted(model, steps) / [step.seconds for step in steps] - 1)
+    seconds = predicted(model, steps)
+    errors = np.abs(seconds / [step.seconds for step in steps] - 1)
     worst = int(errors.argmax())
-    return FitError(len(steps), float(np.median(errors)), float(errors[worst]), steps[worst])
+    return FitError(len(steps), float(np.median(errors)), float(errors[worst]), steps[worst], float(seconds[worst]))
 
 
 def _model(start: CostModel, logs: npt.NDArray[np.float64]) -> CostModel:

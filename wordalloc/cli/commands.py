@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from wordalloc.cli.calibrate import calibrate
 from wordalloc.cli.classes import bigrams, classes, tree
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
@@ -40,6 +41,7 @@ for _command in (
     count,
     bigrams,
     buckets,
+    calibrate,
     cutoffs,
     classes,
     tree,

@@ -176,7 +176,7 @@ class AdaptiveSoftmax(OutputLayer):
         """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
 
         A tail cluster is scored for those tokens alone for which its own log-probability, a bound on its words',
-        exceeds the k-th best so far. Ties go to the lower rank.
+        reaches the k-th best so far. Ties go to the lower rank.
         """
         if not 1 <= k <= self.vocab_size:
             raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
@@ -188,7 +188,7 @@ class AdaptiveSoftmax(OutputLayer):
         values, ranks = F.pad(values, (0, missing), value=-math.inf), F.pad(ranks, (0, missing))
         for cluster, (first, end) in enumerate(itertools.pairwise(self.bounds[1:])):
             bound = head[:, words + cluster]
-            opened = (bound > values[:, -1]).nonzero().squeeze(1)
+            opened = (bound >= values[:, -1]).nonzero().squeeze(1)
             if not opened.numel():
                 continue
             scores = bound[opened, None] + self._tail_log_prob(hidden[opened], cluster)

@@ -24,7 +24,6 @@ HELD_OUT = 5  # every fifth step is not fitted, but predicted
 HEAD = 64  # words of the head where a tail is measured
 POOR = 0.15  # median error from which a fit is said to be poor
 _LONGEST = 0.25  # seconds of a step: longer ones say nothing that these do not
-_SHARE = 0.3  # seconds for the runs of one step
 
 
 @dataclass(frozen=True)
@@ -44,19 +43,14 @@ class Calibration:
     held_out: tuple[MeasuredStep, ...]
     unmeasured: int
 
-    def by_width(self) -> list[tuple[str, FitError]]:
-        """Return the error on the steps held out: of full softmaxes by width, of those with a tail, of all."""
-        full = {
-            width: [s for s in self.held_out if len(s.sizes) == 1 and s.shape.dim == width] for width in self.widths
-        }
-        tails = [step for step in self.held_out if len(step.sizes) > 1]
-        groups = {**{f"width {width}": steps for width, steps in full.items()}, "with a tail": tails}
-        return [(name, fit_error(self.model, steps)) for name, steps in groups.items() if steps]
-
-    @property
-    def widths(self) -> list[int]:
-        """Widths of the full softmaxes measured, the greatest first."""
-        return sorted({step.shape.dim for step in self.fitted + self.held_out if len(step.sizes) == 1}, reverse=True)
+    def by_kind(self) -> list[tuple[str, FitError]]:
+        """Return the error on the steps held out: full softmaxes by width, then those with a tail by its width."""
+        kinds: dict[str, list[MeasuredStep]] = {}
+        for step in sorted(self.held_out, key=lambda step: (len(step.sizes), -step.shape.dim, step.shape.div_value)):
+            tail = len(step.sizes) > 1
+            name = f"tail of width {step.shape.width(1)}" if tail else f"width {step.shape.dim}"
+            kinds.setdefault(name, []).append(step)
+        return [(name, fit_error(self.model, steps)) for name, steps in kinds.items()]
 
     @property
     def error(self) -> FitError:
@@ -125,7 +119,8 @@ def calibrate(
     place = Place.of(device, dtype)
     start = CostModel(name=f"{_device_name(place)}, {dtype}", device=place.device.type, dtype=dtype)
     layers = grid(shape.dim)
-    began, steps, skipped = time.perf_counter(), [measure(_PROBE, place)], 0
+    began, share, skipped = time.perf_counter(), budget / len(layers), 0
+    steps = [measure(_PROBE, place, share)]
     slower = steps[0].seconds / predicted(start, steps)[0]
     for number, layer in enumerate(layers):
         estimate = predicted(start, [layer])[0] * slower
@@ -133,7 +128,7 @@ def calibrate(
             skipped += len(layers) - number
             break
         if estimate <= _LONGEST:
-            steps.append(measure(layer, place))
+            steps.append(measure(layer, place, share))
         if progress is not None:
             progress(number + 1, len(layers))
     if len(steps) < FEWEST * HELD_OUT // (HELD_OUT - 1) + 1:
@@ -168,10 +163,10 @@ def grid(dim: int) -> list[MeasuredStep]:
     return layers
 
 
-def measure(layer: MeasuredStep, place: Place) -> MeasuredStep:
-    """Return a layer with the time its training step takes."""
+def measure(layer: MeasuredStep, place: Place, seconds: float) -> MeasuredStep:
+    """Return a layer with the time its training step takes, from runs of about so many seconds."""
     step = Step(*make(layer), place)
-    timing = timings([step], place, budget=_SHARE)[0]
+    timing = timings([step], place, budget=seconds)[0]
     return MeasuredStep(layer.shape, layer.sizes, layer.masses, timing.seconds, timing.spread)
 
 

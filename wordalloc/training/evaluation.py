@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from wordalloc.allocations import Allocation
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.reading import Paths
 from wordalloc.errors import InputError
@@ -84,21 +85,37 @@ def evaluate(
     >>> evaluation.tokens, abs(evaluation.perplexity - result.best_perplexity) < 1e-3
     (1000, True)
     """
+    model, allocation, config = load_model(run)
+    vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
+    text = encode(paths, vocabulary)
+    check_fit(text, "the text")
+    place = choose_device(device)
+    nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)
+    return Evaluation(nll, perplexity(nll), int(text.ids.size), text.n_unknown / text.ids.size)
+
+
+def load_model(
+    run: str | os.PathLike[str],
+) -> tuple[LanguageModel | LightRNNModel, Allocation | Vocabulary, TrainConfig]:
+    """Return a run's model with its best weights, its allocation, and its configuration.
+
+    Raises
+    ------
+    InputError
+        If the run has no finished epoch yet.
+    FormatError
+        If a file of the run is damaged.
+    """
     directory = RunDirectory(run)
     config = TrainConfig.from_json(directory.read_config()["train"])
     allocation = directory.read_allocation()
     if not directory.best.exists():
         raise InputError(f"{directory.path}: has no finished epoch yet; continue it with: wordalloc train --resume")
-    vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-    text = encode(paths, vocabulary)
-    check_fit(text, "the text")
-    place = choose_device(device)
     tensors, content = load_checkpoint(directory.best)
     model = make_model(directory.read_table(content["table"]) if content.get("table") else allocation, config)
     with damage_reported(directory.best):
         model.load_state_dict(tensors)
-    nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)
-    return Evaluation(nll, perplexity(nll), int(text.ids.size), text.n_unknown / text.ids.size)
+    return model, allocation, config
 
 
 def check_fit(text: EncodedText, name: str) -> None:
