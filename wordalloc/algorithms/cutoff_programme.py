@@ -1,0 +1,162 @@
+"""The exact dynamic programme over cutoffs for one number of tail clusters, with a price on the layer's parameters.
+
+Minimises, over feasible cutoffs 0 < c₁ < … < c_J < V, the time of `wordalloc.algorithms.cost_model` (Grave et al.
+2017, section 4): the head's, and each tail cluster's at its mass and size. With Sᵢ(a) the least cost of clusters
+i … J over the ranks from a on,
+
+    S_J(a) = w_J(a, V),    Sᵢ(a) = min over b > a of wᵢ(a, b) + Sᵢ₊₁(b),    answer: min over c₁ of head(c₁) + S₁(c₁).
+
+wᵢ obeys the quadrangle inequality, so a layer takes O(V log V) (`wordalloc.algorithms.monge`); the last cluster and
+the head's extra entries depend on J, so each J has its own J - 1 layers. Exact; time O(V J log V), memory O(V J).
+Among several optima the lexicographically smallest cutoffs are returned.
+
+The layer has d·(c₁ + J) + Σ (d·dᵢ + kᵢ·dᵢ) parameters, and the cost model's `weight` is a time for each of them. So
+the same programme with a weight dearer by μ minimises time + μ · parameters, exactly: the Lagrangian of a bound on
+the parameters (`wordalloc.algorithms.parameter_bound`), and a direction in which the frontier of the two is looked
+at (`wordalloc.algorithms.cutoff_frontier`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordalloc.algorithms.constraints import Constraints
+from wordalloc.algorithms.cost_model import CostModel, LayerShape, head_cost, tail_coefficients
+from wordalloc.algorithms.monge import band_cost, best_next
+
+
+def layer_parameters(shape: LayerShape, sizes: Sequence[int] | npt.NDArray[np.int64]) -> int:
+    """Return how many weights an adaptive softmax has; of a full softmax, d·V.
+
+    Parameters
+    ----------
+    shape : LayerShape
+        The layer.
+    sizes : sequence of int, shape (J + 1,)
+        Words in each cluster, the head first.
+
+    Examples
+    --------
+    >>> layer_parameters(LayerShape(dim=4, div_value=2), [3, 20])  # 4·(3 + 1) + (4·2 + 20·2)
+    64
+    """
+    head, *tails = map(int, sizes)
+    parameters = shape.dim * (head + len(tails))
+    for cluster, size in enumerate(tails, start=1):
+        parameters += (shape.dim + size) * shape.width(cluster)
+    return parameters
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Cutoffs, their expected seconds a step, and the parameters of their layer."""
+
+    cutoffs: tuple[int, ...]
+    cost: float
+    n_parameters: int
+
+    def priced(self, price: float) -> float:
+        """Return time + price · parameters."""
+        return self.cost + price * self.n_parameters
+
+
+@dataclass(frozen=True, eq=False)
+class CutoffProgramme:
+    """Everything an optimum depends on but the number of tail clusters.
+
+    Attributes
+    ----------
+    prefix : ndarray of float64, shape (V + 1,)
+        Share of tokens before each rank.
+    constraints : Constraints
+        What the cutoffs must meet.
+    model : CostModel
+        The device.
+    shape : LayerShape
+        The layer.
+
+    Examples
+    --------
+    >>> model = CostModel(overhead=0, multiply_add=1, softmax=0, saturation=0, weight=0)
+    >>> prefix = np.array([0, 0.6, 0.8, 0.9, 0.95, 1])
+    >>> programme = CutoffProgramme(prefix, Constraints(0, 1, 0), model, LayerShape(4, 100, 4))
+    >>> programme.solve(1)  # head 4·100·(1 + 1); tail 40·(4·1 + 1·4); 4·2 + (4 + 4)·1 weights
+    Solution(cutoffs=(1,), cost=1120.0, n_parameters=16)
+    """
+
+    prefix: npt.NDArray[np.float64]
+    constraints: Constraints
+    model: CostModel
+    shape: LayerShape
+
+    @cached_property
+    def first(self) -> int:
+        """The least size of the head."""
+        return self.constraints.smallest_head(self.prefix)
+
+    @cached_property
+    def earliest(self) -> npt.NDArray[np.int64]:
+        """The least end of a tail cluster but the last, for each first rank."""
+        return self.constraints.earliest_ends(self.prefix)
+
+    def smallest(self, n_clusters: int) -> Solution:
+        """Return the smallest layer with so many tail clusters, which fit, and its smallest cutoffs.
+
+        Widths never grow from one cluster to the next, so a word moved back never adds a parameter.
+        """
+        return self.solution(self.constraints.shortest(self.prefix, n_clusters))
+
+    def solution(self, cutoffs: Sequence[int]) -> Solution:
+        """Return given cutoffs with their cost, summed in the order in which `solve` sums it."""
+        n_clusters = len(cutoffs)
+        bounds = (0, *cutoffs, self.prefix.size - 1)
+        bands = itertools.pairwise(bounds)
+        head, *tails = (self.cluster_time(i, start, end, n_clusters) for i, (start, end) in enumerate(bands))
+        cost = float(sum(reversed(tails[:-1]), start=tails[-1])) if tails else 0.0
+        return Solution(tuple(cutoffs), float(head + cost), layer_parameters(self.shape, np.diff(bounds)))
+
+    def cluster_time(self, cluster: int, start: Any, end: Any, n_clusters: int) -> Any:
+        """Return the seconds of a cluster, 0 for the head, over the ranks [start, end): numbers, or one an array."""
+        if cluster == 0:
+            return head_cost(self.model, self.shape, end, n_clusters)
+        return band_cost(
+            tail_coefficients(self.model, self.shape, cluster), self.prefix[end] - self.prefix[start], end - start
+        )
+
+    def solve(self, n_clusters: int, price: float = 0.0) -> Solution:
+        """Return the least of time + price · parameters for `n_clusters` tail clusters, which fit.
+
+        Parameters
+        ----------
+        n_clusters : int
+            J.
+        price : float
+            μ, seconds for each parameter on top of its time.
+        """
+        if n_clusters == 0:
+            return self.solution(())
+        model = replace(self.model, weight=self.model.weight + price)
+        size, first = self.prefix.size - 1, self.first
+        starts = np.arange(size + 1)
+        last = tail_coefficients(model, self.shape, n_clusters)
+        values = band_cost(last, self.prefix[-1] - self.prefix, size - starts)
+        values[size] = np.inf  # no cluster is empty
+        choices: list[npt.NDArray[np.int64]] = []
+        for cluster in range(n_clusters - 1, 0, -1):
+            following, values = values, np.full(size + 1, np.inf)
+            choice = np.full(size + 1, size)
+            coefficients = tail_coefficients(model, self.shape, cluster)
+            best_next(self.prefix, coefficients, following, self.earliest, first, size - 1, values, choice)
+            choices.append(choice)
+        totals = head_cost(model, self.shape, starts, n_clusters) + values
+        cutoffs = [first + int(np.argmin(totals[first:]))]
+        for choice in reversed(choices):
+            cutoffs.append(int(choice[cutoffs[-1]]))
+        return self.solution(cutoffs)
