@@ -123,8 +123,7 @@ def adaptive_cutoffs(
     if not solved:
         least = min(programme.smallest(j).n_parameters for j in wanted)
         raise InputError(
-            f"no layer has at most {max_params} parameters: under the constraints the smallest has {least}; raise "
-            "max_params or lower dim"
+            f"no layer has at most {max_params} parameters: under the constraints the smallest has {least}"
         )
     best, _ = min(solved, key=lambda answer: (answer[0].cost, len(answer[0].cutoffs)))
     bound = min(bound for _, bound in solved)

@@ -165,7 +165,7 @@ def _print(best: Cutoffs, others: list[Alternative]) -> None:
     found = best.parameters
     click.echo(f"Best cutoffs: {_shown(best.cutoffs.tolist()) or f'none: {_why_none(best)}'}")
     click.echo(
-        f"{_quality(best)} for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
+        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
     )
     starts = best.bounds.tolist()
     print_table(
@@ -204,14 +204,14 @@ def _why_none(best: Cutoffs) -> str:
 
 
 def _quality(best: Cutoffs) -> str:
-    """Say that the optimum is exact, or how far above it the result is at most, rounded up."""
+    """Say that the optimum is exact, or how far above it the result can be at most: rounded up to two digits."""
     found = best.parameters
     if found["exact"]:
-        return "The exact optimum"
-    above = 100 * (found["objective"] / found["lower_bound"] - 1)
+        return "The exact optimum "
+    above = max(100 * (found["objective"] / found["lower_bound"] - 1), 0.001)
     step = 10.0 ** (math.floor(math.log10(above)) - 1)
-    above = math.ceil(above / step) * step
-    return f"On the convex frontier of time against parameters, at most {above:.2g} % above the optimum"
+    above = math.ceil(above / step - 0.001) * step
+    return f"At most {above:.2g} % above the best possible, by the convex frontier of time against parameters,\n"
 
 
 def _print_choices(best: Cutoffs, others: list[Alternative]) -> None:
