@@ -15,11 +15,13 @@ from tests import oracles
 from tests.algorithms.test_adaptive_cutoffs import constraints, optimise, shapes, whole_models
 from tests.algorithms.vocabularies import dyadic_counts, from_counts, zipf
 from wordalloc import Cutoffs, adaptive_cutoffs, cutoff_frontier, head_mass_frontier, knee
+from wordalloc.algorithms import parameter_bound
 from wordalloc.algorithms.adaptive_cutoffs import layer_cost, problem_of
 from wordalloc.algorithms.constraints import ROUNDING, Constraints, prefix_masses
 from wordalloc.algorithms.cost_model import CostModel, LayerShape
 from wordalloc.algorithms.cutoff_frontier import FrontierPoint
 from wordalloc.algorithms.cutoff_programme import CutoffProgramme, layer_parameters
+from wordalloc.algorithms.parameter_bound import EFFORT
 from wordalloc.errors import InputError
 
 MOST = 3  # tail clusters that brute force tries
@@ -59,20 +61,22 @@ def every_layer(counts, model, shape, limits, most=MOST):
     ]
 
 
-@given(problems, st.integers(0, 100), st.sampled_from([None, 0, 1, 2, 3]))
-@settings(max_examples=150, deadline=None)
-def test_a_bound_on_parameters_against_all_cutoffs(problem, percent, n_clusters):
+@given(problems, st.integers(0, 100), st.sampled_from([None, 0, 1, 2, 3]), st.sampled_from([0, 3000, EFFORT]))
+@settings(max_examples=200, deadline=None)
+def test_a_bound_on_parameters_against_all_cutoffs(problem, percent, n_clusters, effort):
     layers = [layer for layer in every_layer(*problem) if n_clusters in (None, len(layer[2]))]
     if not layers:
         return
     sizes = [layer[0] for layer in layers]
     bound = min(sizes) + (max(sizes) - min(sizes)) * percent // 100
     best = min(time for size, time, _ in layers if size <= bound)
-    found = optimise(*problem, n_clusters, max_clusters=MOST, max_params=bound).parameters
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parameter_bound, "EFFORT", effort)
+        found = optimise(*problem, n_clusters, max_clusters=MOST, max_params=bound).parameters
     cost, low = found["objective"], found["lower_bound"]
     assert found["max_params"] == bound
     assert low <= best * (1 + Fraction(1e-12)) and best <= cost
-    assert found["exact"] == (cost == low)
+    assert found["exact"] == (cost == low) and (found["exact"] or effort < EFFORT)
     if found["exact"]:
         assert cost == pytest.approx(float(best), rel=1e-12, abs=0)
     for solution in found["solved"]:
@@ -98,15 +102,39 @@ def test_too_small_a_bound_names_the_smallest_layer(problem, n_clusters):
     assert optimise(*problem, n_clusters, max_clusters=MOST, max_params=min(sizes))
 
 
-def test_one_cutoff_is_exact_where_no_price_reaches_it():
-    # The optimum within the bound lies above the hull: the dual alone would leave a gap.
-    counts, model = [512, 256, 128, 64, 32, 16, 8, 8], CostModel(0, 1, 0, 0, 0)
-    problem = (counts, model, LayerShape(8, 8, 2), Constraints(0, 1, 0))
-    layers = [layer for layer in every_layer(*problem) if len(layer[2]) == 1]
-    for bound in range(min(layers)[0], max(layers)[0] + 1):
-        found = optimise(*problem, 1, max_params=bound).parameters
+def test_a_gap_that_no_price_reaches_is_closed_or_told(monkeypatch):
+    # Twelve equal words: of 2 clusters within most bounds the best lies above the hull.
+    problem = ([64] * 8 + [128] * 4, CostModel(0, 1, 50, 0, 0), LayerShape(24, 8, 1.5), Constraints(0, 1, 0))
+    problem[0].sort(reverse=True)
+    layers = [layer for layer in every_layer(*problem) if len(layer[2]) == 2]
+    gaps = 0
+    for bound in range(min(layers)[0], max(layers)[0] + 1, 5):
+        monkeypatch.setattr(parameter_bound, "EFFORT", EFFORT)
+        found = optimise(*problem, 2, max_params=bound).parameters
         assert found["exact"]
         assert found["objective"] == min(time for size, time, _ in layers if size <= bound)
+        monkeypatch.setattr(parameter_bound, "EFFORT", 0)
+        told = optimise(*problem, 2, max_params=bound).parameters
+        assert told["lower_bound"] <= found["objective"] * (1 + 1e-12)
+        gaps += not told["exact"]
+    assert gaps > 5
+
+
+@given(problems, st.integers(1, 3), st.integers(0, 9), st.integers(0, 100))
+@settings(max_examples=80, deadline=None)
+def test_all_within_a_limit_are_enumerated(problem, n_clusters, price, percent):
+    counts, model, shape, limits = problem
+    programme = CutoffProgramme(prefix_masses(from_counts(counts)), limits, model, shape)
+    priced = {
+        cutoffs: time + price * size for size, time, cutoffs in every_layer(*problem) if len(cutoffs) == n_clusters
+    }
+    if not priced:
+        return
+    limit = sorted(priced.values())[(len(priced) - 1) * percent // 100]
+    found = programme.within(n_clusters, price, float(limit), EFFORT)
+    assert [solution.cutoffs for solution in found] == sorted(one for one, cost in priced.items() if cost <= limit)
+    if n_clusters > 1:
+        assert programme.within(n_clusters, price, float(limit), 0) is None
 
 
 @given(problems)

@@ -6,9 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import wordalloc as package
+from wordalloc.algorithms import parameter_bound
 from wordalloc.algorithms.cost_model import CostModel, LayerShape, cluster_costs
+from wordalloc.algorithms.cutoff_programme import layer_parameters
+from wordalloc.cli.cutoffs import cutoffs
 
 
 def test_prints_one_json_object_and_writes_what_it_says(wordalloc, corpus, tmp_path):
@@ -138,6 +142,26 @@ def test_a_bound_on_parameters_holds_and_says_how_good_the_answer_is(wordalloc, 
     assert quality in out
     assert f"The layer has {found['parameters']:,} parameters" in out
     assert f"at most {bound:,} parameters" in out and "too many parameters" in out
+
+
+def test_a_gap_is_told_and_never_rounded_down(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(parameter_bound, "EFFORT", 0)
+    monkeypatch.chdir(tmp_path)
+    vocabulary = package.count(corpus / "train.txt")
+    package.save(vocabulary, "train.vocabulary.safetensors")
+    problem = {"dim": 64, "batch": 512, "min_head_mass": 0.3, "min_tail_share": 0, "div_value": 2}
+    free = package.adaptive_cutoffs(vocabulary, 4, **problem)
+    bounds = range(layer_parameters(LayerShape(64, 512, 2), free.sizes) - 1, 0, -7)
+    tried = (package.adaptive_cutoffs(vocabulary, 4, max_params=bound, **problem) for bound in bounds)
+    bound = next(best.parameters["max_params"] for best in tried if not best.parameters["exact"])
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in problem.items()]
+    arguments = ["train.vocabulary.safetensors", *options, "--clusters=4", f"--max-params={bound}"]
+    found = json.loads(CliRunner().invoke(cutoffs, [*arguments, "--json"]).stdout)
+    assert found["exact"] is False and found["gap"] > 0
+    out = CliRunner().invoke(cutoffs, arguments).stdout
+    above = float(out.split("At most ")[1].split(" %")[0])
+    assert "above the best possible, by the convex frontier of time against parameters" in out
+    assert above / 1.2 <= max(100 * (found["expected_cost"] / found["lower_bound"] - 1), 0.001) <= above
 
 
 def test_the_frontier_as_json(wordalloc, corpus):

@@ -126,7 +126,7 @@ def adaptive_cutoffs(
             f"no layer has at most {max_params} parameters: under the constraints the smallest has {least}"
         )
     best, _ = min(solved, key=lambda answer: (answer[0].cost, len(answer[0].cutoffs)))
-    bound = min(bound for _, bound in solved)
+    bound = min(low for _, low in solved)
 
     asked = {"max_clusters": int(max_clusters)} if n_clusters is None else {"n_clusters": int(n_clusters)}
     parameters = {
@@ -141,8 +141,7 @@ def adaptive_cutoffs(
         "exact": bound == best.cost,
         "full_cost": full_cost(model, shape, vocabulary.size),
         "solved": [
-            {"cutoffs": list(solution.cutoffs), "cost": solution.cost, "lower_bound": bound}
-            for solution, bound in solved
+            {"cutoffs": list(solution.cutoffs), "cost": solution.cost, "lower_bound": low} for solution, low in solved
         ],
     }
     return Cutoffs(vocabulary, np.array(best.cutoffs, dtype=np.int64), parameters)

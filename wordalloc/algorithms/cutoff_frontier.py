@@ -169,7 +169,7 @@ def knee(points: Sequence[FrontierPoint]) -> FrontierPoint | None:
     """Return the point of a frontier against parameters that is furthest below the chord between its ends.
 
     Both axes are first scaled to [0, 1]: Satopää, Albrecht, Irwin & Raghavan (2011), "Finding a 'kneedle' in a
-    haystack", section 3. It is where the next parameters begin to buy less time than they do on average. The search
+    haystack". It is where the next parameters begin to buy less time than they do on average. The search
     for the frontier splits that chord first, so that its knee does not depend on how many points were asked for.
 
     Parameters

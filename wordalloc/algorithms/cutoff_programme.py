@@ -142,21 +142,69 @@ class CutoffProgramme:
         """
         if n_clusters == 0:
             return self.solution(())
-        model = replace(self.model, weight=self.model.weight + price)
-        size, first = self.prefix.size - 1, self.first
-        starts = np.arange(size + 1)
-        last = tail_coefficients(model, self.shape, n_clusters)
-        values = band_cost(last, self.prefix[-1] - self.prefix, size - starts)
-        values[size] = np.inf  # no cluster is empty
-        choices: list[npt.NDArray[np.int64]] = []
-        for cluster in range(n_clusters - 1, 0, -1):
-            following, values = values, np.full(size + 1, np.inf)
-            choice = np.full(size + 1, size)
-            coefficients = tail_coefficients(model, self.shape, cluster)
-            best_next(self.prefix, coefficients, following, self.earliest, first, size - 1, values, choice)
-            choices.append(choice)
-        totals = head_cost(model, self.shape, starts, n_clusters) + values
-        cutoffs = [first + int(np.argmin(totals[first:]))]
-        for choice in reversed(choices):
+        values, choices = self._layers(n_clusters, price)
+        totals = self._heads(n_clusters, price) + values[0]
+        cutoffs = [self.first + int(np.argmin(totals[self.first :]))]
+        for choice in choices:
             cutoffs.append(int(choice[cutoffs[-1]]))
         return self.solution(cutoffs)
+
+    def within(self, n_clusters: int, price: float, limit: float, effort: int) -> list[Solution] | None:
+        """Return all cutoffs whose time + price · parameters is at most a limit, or None where that is too much work.
+
+        Built from the head on: a beginning is kept where the best completion, which the dynamic programme knows,
+        stays within the limit, so none is kept in vain.
+
+        Parameters
+        ----------
+        n_clusters : int
+            J ≥ 1 tail clusters, which fit.
+        price : float
+            μ, seconds for each parameter.
+        limit : float
+            Seconds.
+        effort : int
+            Most costs to compute; to keep a beginning counts as much as a thousand.
+        """
+        values, _ = self._layers(n_clusters, price)
+        model, heads = self._priced_model(price), self._heads(n_clusters, price)
+        first = self.first + np.flatnonzero((heads + values[0])[self.first :] <= limit)
+        begun: list[tuple[tuple[int, ...], float]] = [((int(head),), float(heads[head])) for head in first]
+        for cluster in range(1, n_clusters):
+            coefficients = tail_coefficients(model, self.shape, cluster)
+            longer: list[tuple[tuple[int, ...], float]] = []
+            for cutoffs, spent in begun:
+                start = cutoffs[-1]
+                ends = np.arange(self.earliest[start], self.prefix.size - 1)
+                costs = spent + band_cost(coefficients, self.prefix[ends] - self.prefix[start], ends - start)
+                kept = np.flatnonzero(costs + values[cluster][ends] <= limit)
+                effort -= ends.size + 1000 * kept.size
+                if effort < 0:
+                    return None
+                longer += [((*cutoffs, int(ends[i])), float(costs[i])) for i in kept]
+            begun = longer
+        return [self.solution(cutoffs) for cutoffs, _ in begun]
+
+    def _priced_model(self, price: float) -> CostModel:
+        return replace(self.model, weight=self.model.weight + price)
+
+    def _heads(self, n_clusters: int, price: float) -> npt.NDArray[np.float64]:
+        """Return the cost of a head of each size."""
+        return head_cost(self._priced_model(price), self.shape, np.arange(self.prefix.size), n_clusters)
+
+    def _layers(
+        self, n_clusters: int, price: float
+    ) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.int64]]]:
+        """Return S₁ … S_J, each over all first ranks, and the ends that the clusters before the last one choose."""
+        model, size = self._priced_model(price), self.prefix.size - 1
+        last = tail_coefficients(model, self.shape, n_clusters)
+        following = band_cost(last, self.prefix[-1] - self.prefix, size - np.arange(size + 1))
+        following[size] = np.inf  # no cluster is empty
+        values, choices = [following], []
+        for cluster in range(n_clusters - 1, 0, -1):
+            value, choice = np.full(size + 1, np.inf), np.full(size + 1, size)
+            coefficients = tail_coefficients(model, self.shape, cluster)
+            best_next(self.prefix, coefficients, values[-1], self.earliest, self.first, size - 1, value, choice)
+            values.append(value)
+            choices.append(choice)
+        return values[::-1], choices[::-1]

@@ -1,15 +1,17 @@
 """Cutoffs of least expected time among layers of at most so many parameters, for one number of tail clusters.
 
-The dual method of Handler & Zang (1980), "A dual algorithm for the constrained shortest path problem", Networks 10,
-section 3. Of two solutions, one within the bound and one beyond it, the line through their (parameters, time) gives a
+The dual method of Handler & Zang (1980), "A dual algorithm for the constrained shortest path problem", Networks 10.
+Of two solutions, one within the bound and one beyond it, the line through their (parameters, time) gives a
 price μ for a parameter; the optimum at that price (`wordalloc.algorithms.cutoff_programme`, exact) either lies below
 the line and replaces the one on its side, or the line is an edge of the lower convex hull of all solutions. It ends
 at that edge after finitely many steps, few in practice. The edge's height at the bound is a lower bound of the time.
 
 The end of the edge within the bound is optimal where it attains the bound. Elsewhere the optimum may lie above the
-hull, in the gap that no price reaches; a descent, from both ends, moves one cutoff at a time to the best of all its
-places within the bound. With one cutoff that is exhaustive, and the answer optimal; with more it is a heuristic, and
-the lower bound says how far it can be off. Time O(V J log V) a step; memory O(V J).
+hull, in the gap that no price reaches. The gap is closed, as it is there, by looking at every solution whose priced
+cost leaves room for a better one: first a descent, from both ends, moves one cutoff at a time to the best of
+all its places within the bound, so that few are left; then they are enumerated, as long as that takes at most
+`EFFORT` costs. Where it does the answer is exact; where it does not the lower bound says how far it can be off.
+Time O(V J log V) a step; memory O(V J).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import numpy as np
 
 from wordalloc.algorithms.constraints import ROUNDING
 from wordalloc.algorithms.cutoff_programme import CutoffProgramme, Solution
+
+EFFORT = 20_000_000  # a second or two
 
 
 def cheapest_within(
@@ -66,9 +70,13 @@ Solution(cutoffs=(3,), cost=173.0, n_parameters=77)]
     bound = min(middle.priced(price), few.priced(price)) - price * max_parameters
     starts = [few, *_moves(programme, many, max_parameters)[:1]]
     best = min((_descend(programme, start, max_parameters) for start in starts), key=_rank)
-    if n_clusters == 1 or best.cost - bound <= ROUNDING * best.cost:
-        bound = best.cost
-    return best, bound
+    if best.cost - bound > ROUNDING * best.cost:
+        limit = (best.cost + price * max_parameters) * (1 + ROUNDING)
+        rest = programme.within(n_clusters, price, limit, EFFORT)
+        if rest is None:
+            return best, bound
+        best = min((one for one in rest if one.n_parameters <= max_parameters), key=_rank, default=best)
+    return best, best.cost
 
 
 def price_between(few: Solution, many: Solution) -> float:
