@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +80,10 @@ class CutoffProgramme:
         The device.
     shape : LayerShape
         The layer.
+    first : int
+        The least size of the head.
+    earliest : ndarray of int64, shape (V + 1,)
+        The least end of a tail cluster but the last, for each first rank.
 
     Examples
     --------
@@ -95,16 +98,12 @@ class CutoffProgramme:
     constraints: Constraints
     model: CostModel
     shape: LayerShape
+    first: int = field(init=False)
+    earliest: npt.NDArray[np.int64] = field(init=False)
 
-    @cached_property
-    def first(self) -> int:
-        """The least size of the head."""
-        return self.constraints.smallest_head(self.prefix)
-
-    @cached_property
-    def earliest(self) -> npt.NDArray[np.int64]:
-        """The least end of a tail cluster but the last, for each first rank."""
-        return self.constraints.earliest_ends(self.prefix)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", self.constraints.smallest_head(self.prefix))
+        object.__setattr__(self, "earliest", self.constraints.earliest_ends(self.prefix))
 
     def smallest(self, n_clusters: int) -> Solution:
         """Return the smallest layer with so many tail clusters, which fit, and its smallest cutoffs.
