@@ -216,7 +216,7 @@ def test_counts_beyond_64_bits_and_words_never_seen():
         ({"n_clusters": 2, "min_tail_share": 1}, "there is room for 1;.*or lower min_tail_share from 1 to 0.8571$"),
         (
             {"n_clusters": 3, "min_head": 4, "min_tail_share": 1},
-            "at most 1, or lower min_head and min_tail_share together",
+            "at most 1, or lower more than one of min_head, min_tail_share: no",
         ),
         ({"n_clusters": -1}, "n_clusters must be a whole number of at least 0, not -1"),
         ({"n_clusters": 1.0}, "n_clusters must be a whole number"),

@@ -284,7 +284,7 @@ def test_the_nearest_feasible_constraints(counts, limits, n_clusters):
         return
     free = {"min_head_mass": 0.0, "min_head": 1, "min_tail_share": 0.0}
     assert set(named) == {name for name, value in free.items() if fits(**{name: value})}
-    assert ("together" in message) == (not named)
+    assert ("more than one of" in message) == (not named)
     for name, value in named.items():
         if name == "min_head":
             assert fits(min_head=int(value)) and not fits(min_head=int(value) + 1)

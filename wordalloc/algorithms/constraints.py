@@ -158,9 +158,8 @@ for 2; ask for at most 2, or lower min_head_mass from 0.8 to 0.5
     changes = [f"{name} from {old:g} to {new:.10g}" for name, old, new in _ways_out(prefix, constraints, wanted)]
     free = asdict(Constraints(0, 1, 0))
     given = [name for name, value in asdict(constraints).items() if value != free[name]]
-    way_out = (
-        f"lower {', or '.join(changes)}" if changes else f"lower {' and '.join(given)} together: one is not enough"
-    )
+    several = f"more than one of {', '.join(given)}: no single one is enough"
+    way_out = f"lower {', or '.join(changes) or several}"
     raise InputError(
         f"{wanted} tail clusters do not fit beside a head of at least {constraints.smallest_head(prefix)} of {size} "
         f"words: there is room for {room}; ask for at most {room}, or {way_out}"
