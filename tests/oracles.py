@@ -50,6 +50,31 @@ def layer_time(model: Any, shape: Any, counts: Sequence[int], cutoffs: Sequence[
     return time
 
 
+def layer_weights(shape: Any, size: int, cutoffs: Sequence[int]) -> int:
+    """Weights of a layer over `size` words with these cutoffs, matrix by matrix."""
+    bounds = [0, *cutoffs, size]
+    weights = shape.dim * (bounds[1] + len(cutoffs))
+    for cluster, (start, end) in enumerate(itertools.pairwise(bounds[1:]), start=1):
+        width = max(1, math.floor(Fraction(shape.dim) / Fraction(shape.div_value) ** cluster))
+        weights += shape.dim * width + width * (end - start)
+    return weights
+
+
+def lower_hull(points: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The points that some weighted sum with positive weights singles out, or is best among the best in one axis.
+
+    Of all pairs around a point, none may have it on or above the line between them.
+    """
+    efficient = sorted(
+        {(x, y) for x, y in points if not any(a <= x and b <= y and (a, b) != (x, y) for a, b in points)}
+    )
+    return [
+        (x, y)
+        for x, y in efficient
+        if not any(a < x < c and (y - b) * (c - a) >= (d - b) * (x - a) for a, b in efficient for c, d in efficient)
+    ]
+
+
 def is_feasible(constraints: Any, counts: Sequence[int], cutoffs: Sequence[int]) -> bool:
     """Whether the cutoffs meet the three constraints, decided in fractions."""
     if not cutoffs:

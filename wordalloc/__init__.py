@@ -36,6 +36,9 @@ _HOMES = {
     "tree_from_codes": "wordalloc.algorithms.code_tree",
     "cost_classes": "wordalloc.algorithms.cost_classes",
     "CostModel": "wordalloc.algorithms.cost_model",
+    "cutoff_frontier": "wordalloc.algorithms.cutoff_frontier",
+    "head_mass_frontier": "wordalloc.algorithms.cutoff_frontier",
+    "knee": "wordalloc.algorithms.cutoff_frontier",
     "exchange_classes": "wordalloc.algorithms.exchange",
     "frequency_classes": "wordalloc.algorithms.frequency_classes",
     "digit_descent": "wordalloc.algorithms.digit_descent",
@@ -71,12 +74,15 @@ __all__ = [
     "cost_classes",
     "count",
     "count_bigrams",
+    "cutoff_frontier",
     "digit_descent",
     "exchange_classes",
     "frequency_classes",
+    "head_mass_frontier",
     "huffman",
     "initial_table",
     "kmeans_classes",
+    "knee",
     "load",
     "merge_classes",
     "ppmi_vectors",
@@ -99,6 +105,7 @@ if TYPE_CHECKING:
     from wordalloc.algorithms.code_tree import tree_from_codes
     from wordalloc.algorithms.cost_classes import cost_classes
     from wordalloc.algorithms.cost_model import CostModel
+    from wordalloc.algorithms.cutoff_frontier import cutoff_frontier, head_mass_frontier, knee
     from wordalloc.algorithms.digit_descent import digit_descent
     from wordalloc.algorithms.exchange import exchange_classes
     from wordalloc.algorithms.frequency_classes import frequency_classes

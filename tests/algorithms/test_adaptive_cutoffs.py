@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests import oracles
 from tests.algorithms.vocabularies import dyadic_counts, from_counts, zipf
 from wordalloc import CostModel, Cutoffs, Vocabulary, adaptive_cutoffs
-from wordalloc.algorithms.adaptive_cutoffs import Constraints, layer_cost
+from wordalloc.algorithms.adaptive_cutoffs import layer_cost
+from wordalloc.algorithms.constraints import Constraints
 from wordalloc.algorithms.cost_model import LayerShape
 from wordalloc.errors import InputError
 
@@ -203,10 +204,20 @@ def test_counts_beyond_64_bits_and_words_never_seen():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_clusters": 5}, "5 tail clusters do not fit.*at least 1 of 5 words.*at most 4 tail clusters"),
-        ({"n_clusters": 3, "min_head": 3}, "give the head at least 3 of 5 words.*at most 2 tail clusters"),
-        ({"n_clusters": 1, "min_head_mass": 1}, "at least 5 of 5 words and leave room for at most 0"),
-        ({"n_clusters": 2, "min_tail_share": 1}, "room for at most 1 tail"),
+        ({"n_clusters": 5}, "5 tail clusters do not fit 5 words; under the constraints at most 4 do"),
+        (
+            {"n_clusters": 3, "min_head": 3},
+            "at least 3 of 5 words: there is room for 2;.*or lower min_head from 3 to 2$",
+        ),
+        (
+            {"n_clusters": 1, "min_head_mass": 1},
+            "at least 5 of 5 words: there is room for 0;.*lower min_head_mass from 1 to 0.909$",
+        ),
+        ({"n_clusters": 2, "min_tail_share": 1}, "there is room for 1;.*or lower min_tail_share from 1 to 0.8571$"),
+        (
+            {"n_clusters": 3, "min_head": 4, "min_tail_share": 1},
+            "at most 1, or lower more than one of min_head, min_tail_share: no",
+        ),
         ({"n_clusters": -1}, "n_clusters must be a whole number of at least 0, not -1"),
         ({"n_clusters": 1.0}, "n_clusters must be a whole number"),
         ({"n_clusters": True}, "n_clusters must be a whole number"),

@@ -8,7 +8,7 @@ import pytest
 from tests import oracles
 from tests.algorithms.vocabularies import from_counts, zipf
 from wordalloc import CostModel, Cutoffs, adaptive_cutoffs
-from wordalloc.algorithms.adaptive_cutoffs import Constraints
+from wordalloc.algorithms.constraints import Constraints
 from wordalloc.algorithms.copied_constants import alternatives, copied_constants
 from wordalloc.algorithms.cost_model import LayerShape
 from wordalloc.errors import InputError

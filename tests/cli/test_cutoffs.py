@@ -6,9 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import wordalloc as package
+from wordalloc.algorithms import parameter_bound
 from wordalloc.algorithms.cost_model import CostModel, LayerShape, cluster_costs
+from wordalloc.algorithms.cutoff_programme import layer_parameters
+from wordalloc.cli.cutoffs import cutoffs
 
 
 def test_prints_one_json_object_and_writes_what_it_says(wordalloc, corpus, tmp_path):
@@ -113,3 +117,112 @@ def test_the_result_never_replaces_its_source(refused, wordalloc, corpus, tmp_pa
     before = (tmp_path / "train.cutoffs.safetensors").read_bytes()
     assert "own source" in refused("cutoffs", "train.cutoffs.safetensors")
     assert (tmp_path / "train.cutoffs.safetensors").read_bytes() == before
+
+
+# --- bounds on parameters, frontiers, constraints that leave no room ------------------------------------------------
+
+LOOSE = ("--dim", 64, "--batch", 128, "--min-head-mass", 0.3, "--min-tail-share", 0)
+
+
+def test_a_bound_on_parameters_holds_and_says_how_good_the_answer_is(wordalloc, corpus, tmp_path):
+    _, out, _ = wordalloc("cutoffs", corpus / "train.txt", "--json", *LOOSE)
+    free = json.loads(out)
+    assert (free["max_params"], free["exact"], free["gap"]) == (None, True, 0)
+    bound = free["parameters"] * 9 // 10
+    status, out, err = wordalloc("cutoffs", corpus / "train.txt", "--json", *LOOSE, "--max-params", bound)
+    found = json.loads(out)
+    assert (status, err, found["max_params"]) == (0, "", bound)
+    assert found["parameters"] <= bound and found["expected_cost"] > free["expected_cost"]
+    assert found["lower_bound"] <= found["expected_cost"]
+    assert found["exact"] == (found["gap"] == 0)
+    assert all(choice["parameters"] <= bound for choice in found["by_clusters"])
+    assert package.load(tmp_path / found["output"]).parameters["max_params"] == bound
+    _, out, _ = wordalloc("cutoffs", corpus / "train.txt", *LOOSE, "--max-params", bound)
+    quality = "The exact optimum for" if found["exact"] else "% above the best possible, by the convex frontier"
+    assert quality in out
+    assert f"The layer has {found['parameters']:,} parameters" in out
+    assert f"at most {bound:,} parameters" in out and "too many parameters" in out
+
+
+def test_a_gap_is_told_and_never_rounded_down(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(parameter_bound, "EFFORT", 0)
+    monkeypatch.chdir(tmp_path)
+    vocabulary = package.count(corpus / "train.txt")
+    package.save(vocabulary, "train.vocabulary.safetensors")
+    problem = {"dim": 64, "batch": 512, "min_head_mass": 0.3, "min_tail_share": 0, "div_value": 2}
+    free = package.adaptive_cutoffs(vocabulary, 4, **problem)
+    bounds = range(layer_parameters(LayerShape(64, 512, 2), free.sizes) - 1, 0, -7)
+    tried = (package.adaptive_cutoffs(vocabulary, 4, max_params=bound, **problem) for bound in bounds)
+    bound = next(best.parameters["max_params"] for best in tried if not best.parameters["exact"])
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in problem.items()]
+    arguments = ["train.vocabulary.safetensors", *options, "--clusters=4", f"--max-params={bound}"]
+    found = json.loads(CliRunner().invoke(cutoffs, [*arguments, "--json"]).stdout)
+    assert found["exact"] is False and found["gap"] > 0
+    out = CliRunner().invoke(cutoffs, arguments).stdout
+    above = float(out.split("At most ")[1].split(" %")[0])
+    assert "above the best possible, by the convex frontier of time against parameters" in out
+    assert above / 1.2 <= max(100 * (found["expected_cost"] / found["lower_bound"] - 1), 0.001) <= above
+
+
+def test_the_frontier_as_json(wordalloc, corpus):
+    _, out, err = wordalloc("cutoffs", corpus / "train.txt", "--json", "--frontier", *LOOSE)
+    found = json.loads(out)
+    assert err == ""
+    assert set(found["frontier"]) == {"parameters", "head_mass", "knee"}
+    points = found["frontier"]["parameters"]
+    keys = {"cutoffs", "expected_cost", "parameters", "head_mass", "min_head_mass"}
+    assert all(set(point) == keys for point in [*points, *found["frontier"]["head_mass"]])
+    assert found["frontier"]["knee"] in points
+    assert (points[-1]["cutoffs"], points[-1]["parameters"]) == (found["cutoffs"], found["parameters"])
+    assert [point["parameters"] for point in points] == sorted({point["parameters"] for point in points})
+    times = [point["expected_cost"] for point in points]
+    assert times == sorted(set(times), reverse=True)
+    masses = found["frontier"]["head_mass"]
+    assert [point["min_head_mass"] for point in masses] == [
+        *(0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99)
+    ]
+    assert all(point["head_mass"] >= point["min_head_mass"] - 1e-12 for point in masses)
+    assert masses[0]["cutoffs"] == found["cutoffs"]
+
+
+def test_the_frontier_s_tables_mark_the_knee_and_what_was_chosen(wordalloc, corpus, tmp_path):
+    status, out, err = wordalloc("cutoffs", corpus / "train.txt", "--frontier", *LOOSE)
+    assert (status, err) == (0, "")
+    assert "Time against parameters" in out and "Time against head mass" in out
+    notes = [line.split("   ")[-1].strip() for line in out.splitlines()]
+    assert notes.count("knee") == 1 and notes.count("chosen") == 2  # once in either table
+    assert out.endswith("written to train.cutoffs.safetensors\n") and (tmp_path / "train.cutoffs.safetensors").exists()
+
+
+def test_frontiers_and_bounds_are_the_same_in_every_run(wordalloc, corpus, tmp_path):
+    outputs = []
+    for seed in ("0", "1"):
+        options = ("--frontier", "--max-params", 9000, "-o", "a.safetensors")
+        environment = {"PYTHONHASHSEED": seed}
+        _, out, _ = wordalloc("cutoffs", corpus / "train.txt", "--json", *LOOSE, *options, env=environment)
+        outputs.append((out, (tmp_path / "a.safetensors").read_bytes()))
+    assert outputs[0] == outputs[1]
+
+
+def test_a_bound_below_every_layer_is_refused(refused, wordalloc, corpus):
+    line = refused("cutoffs", corpus / "train.txt", "--max-params", 100)
+    least = line.split("the smallest has ")[1].strip()
+    assert "at most 100 parameters" in line
+    assert least in refused("cutoffs", corpus / "train.txt", "--max-params", int(least) - 1)
+    assert wordalloc("cutoffs", corpus / "train.txt", "--max-params", least)[0] == 0
+    assert "--max-params" in refused("cutoffs", corpus / "train.txt", "--max-params", 0)
+
+
+def test_a_constraint_in_the_way_is_named_with_its_nearest_value(refused, wordalloc, corpus):
+    source = corpus / "train.txt"
+    line = refused("cutoffs", source, "--clusters", 9, "--min-head-mass", 0.999, "--min-tail-share", 0.4)
+    change = line.split("min_head_mass from 0.999 to ")[1].split(",")[0].strip()
+    options = ("--clusters", 9, "--min-tail-share", 0.4, "--min-head-mass", change)
+    assert wordalloc("cutoffs", source, *options)[0] == 0
+
+
+def test_a_head_that_takes_every_word_is_said(wordalloc, tmp_path):
+    (tmp_path / "counts.tsv").write_text("a\t5\nb\t2\nc\t1\n")
+    status, out, _ = wordalloc("cutoffs", "counts.tsv", "--min-head-mass", 1, "--frontier")
+    assert status == 0
+    assert "none: the constraints leave no room for a tail cluster" in out

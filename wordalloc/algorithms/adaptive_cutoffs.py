@@ -1,27 +1,10 @@
 """Exact cutoffs of an adaptive softmax: the least expected time of a training step.
 
-Minimises, over cutoffs 0 < c₁ < … < c_J < V, the cost of `wordalloc.algorithms.cost_model` (Grave et al. 2017,
-section 4): the head's, and each tail cluster's at its mass and size. With Sᵢ(a) the least cost of clusters i … J
-over the ranks from a on,
-
-    S_J(a) = w_J(a, V),    Sᵢ(a) = min over b > a of wᵢ(a, b) + Sᵢ₊₁(b),    answer: min over c₁ of head(c₁) + S₁(c₁).
-
-wᵢ obeys the quadrangle inequality, so a layer takes O(V log V) (`wordalloc.algorithms.monge`); the last cluster and
-the head's extra entries depend on J, so each J has its own J - 1 layers. Exact; memory O(V J). Among several optima
-the one with fewest clusters, then the lexicographically smallest, is returned.
-
-Left to itself the optimum shrinks the head to a few dozen words and, where d is large and logits are cheap, the
-clusters behind it to one word each, only to reach the narrow widths, which are cheap and predict badly. Three
-constraints keep it from that:
-
-`min_head_mass` = 0.85
-    The head answers at least this share of all tokens at the full width d. It is what people have by habit: the
-    constants they copy give the head 86 % of the tokens of English novels, scaled to a vocabulary of 30,000 words.
-`min_head` = 1
-    A floor in words, for those who want one.
-`min_tail_share` = 0.5
-    Each tail cluster but the last answers at least this share of the tokens that reach it, so that at most
-    (1 - 0.85) / 2ⁱ⁻¹ of all tokens are answered at width d / div_valueⁱ or less.
+What is minimised and how is said in `wordalloc.algorithms.cutoff_programme`: an exact dynamic programme for each
+number of tail clusters, O(V J log V) time and O(V J) memory. Among several optima the one with fewest clusters, then
+the lexicographically smallest, is returned. What the cutoffs must meet, and why, is said in
+`wordalloc.algorithms.constraints`. A bound on the layer's parameters makes the problem harder: the answer is then
+exact or comes with a lower bound of the time (`wordalloc.algorithms.parameter_bound`).
 """
 
 from __future__ import annotations
@@ -30,89 +13,25 @@ import concurrent.futures
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
-import numpy.typing as npt
 
-from wordalloc.algorithms._arguments import real_number, whole_number
-from wordalloc.algorithms.cost_model import (
-    CostModel,
-    LayerShape,
-    cluster_costs,
-    full_cost,
-    head_cost,
-    tail_coefficients,
+from wordalloc.algorithms._arguments import whole_number
+from wordalloc.algorithms.constraints import (
+    MIN_HEAD,
+    MIN_HEAD_MASS,
+    MIN_TAIL_SHARE,
+    Constraints,
+    numbers_of_clusters,
+    prefix_masses,
 )
-from wordalloc.algorithms.monge import band_cost, best_next
-from wordalloc.algorithms.prefix_sums import prefix_sums
+from wordalloc.algorithms.cost_model import CostModel, LayerShape, cluster_costs, full_cost
+from wordalloc.algorithms.cutoff_programme import CutoffProgramme
+from wordalloc.algorithms.parameter_bound import cheapest_within
 from wordalloc.allocations import Cutoffs
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
-
-MIN_HEAD_MASS = 0.85
-MIN_HEAD = 1
-MIN_TAIL_SHARE = 0.5
-ROUNDING = 1e-12  # a constraint that is met up to the rounding of the masses is met
-
-
-@dataclass(frozen=True)
-class Constraints:
-    """What cutoffs must meet to be feasible; the module's text says why.
-
-    Attributes
-    ----------
-    min_head_mass : float
-        Least share of the tokens that the head answers, 0 … 1.
-    min_head : int
-        Least number of words in the head.
-    min_tail_share : float
-        Least share, of the tokens that reach a tail cluster, that it answers, 0 … 1 (the last one answers all).
-
-    Raises
-    ------
-    InputError
-        If a value is out of its range.
-    """
-
-    min_head_mass: float = MIN_HEAD_MASS
-    min_head: int = MIN_HEAD
-    min_tail_share: float = MIN_TAIL_SHARE
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "min_head_mass", real_number("min_head_mass", self.min_head_mass, 0, 1))
-        object.__setattr__(self, "min_head", whole_number("min_head", self.min_head, 1))
-        object.__setattr__(self, "min_tail_share", real_number("min_tail_share", self.min_tail_share, 0, 1))
-
-    def smallest_head(self, prefix: npt.NDArray[np.float64]) -> int:
-        """Return the least size of a feasible head: V where only the whole vocabulary will do."""
-        by_mass = int(np.searchsorted(prefix, self.min_head_mass - ROUNDING))
-        return min(prefix.size - 1, max(self.min_head, by_mass))
-
-    def earliest_ends(self, prefix: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Return, for every first rank of a tail cluster that is not the last one, its least end."""
-        needed = prefix + self.min_tail_share * (1 - prefix)
-        ends = np.searchsorted(prefix, needed - ROUNDING)
-        return np.maximum(ends, np.arange(1, prefix.size + 1))
-
-    def met_by(self, cutoffs: Cutoffs) -> bool:
-        """Tell whether cutoffs of any origin are feasible; without a tail cluster they always are."""
-        prefix = prefix_masses(cutoffs.vocabulary)
-        bounds = cutoffs.bounds
-        if cutoffs.n_clusters == 0:
-            return True
-        inner = bounds[1:-2]
-        return bool(
-            bounds[1] >= self.smallest_head(prefix) and (self.earliest_ends(prefix)[inner] <= bounds[2:-1]).all()
-        )
-
-
-@dataclass(frozen=True)
-class Solution:
-    """The optimum for one number of tail clusters: its cutoffs and expected seconds a step."""
-
-    cutoffs: tuple[int, ...]
-    cost: float
 
 
 def adaptive_cutoffs(
@@ -127,10 +46,13 @@ def adaptive_cutoffs(
     min_head_mass: float = MIN_HEAD_MASS,
     min_head: int = MIN_HEAD,
     min_tail_share: float = MIN_TAIL_SHARE,
+    max_params: int | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Cutoffs:
-    """Return the adaptive-softmax cutoffs of least expected time of a training step: the exact optimum.
+    """Return the adaptive-softmax cutoffs of least expected time of a training step.
+
+    The exact optimum; with `max_params`, exact or with a lower bound.
 
     Parameters
     ----------
@@ -154,6 +76,8 @@ def adaptive_cutoffs(
         Least number of words in the head.
     min_tail_share : float
         Least share, of the tokens that reach a tail cluster, that it answers (the last one answers all).
+    max_params : int, optional
+        Most parameters of the layer: d·(c₁ + J) of the head, d·dᵢ + kᵢ·dᵢ of tail cluster i of kᵢ words.
     threads : int, optional
         Default: the number of processors. The result does not depend on it.
     progress : callable, optional
@@ -162,14 +86,15 @@ def adaptive_cutoffs(
     Returns
     -------
     Cutoffs
-        Its parameters hold what it depends on, the objective (seconds, equal to its lower bound), the cost of a
-        full softmax, and the optimum of every number of clusters that was solved.
+        Its parameters hold what it depends on, the objective (seconds), its lower bound (equal where `exact` is
+        true), the cost of a full softmax, and the best found for every number of clusters that was solved.
 
     Raises
     ------
     InputError
         If `n_clusters` tail clusters do not fit the vocabulary and the constraints (the message says how many
-        do), all counts are zero, or a value is impossible.
+        do, and which constraint is in the way), no layer is as small as `max_params` (it says how small one can
+        be), all counts are zero, or a value is impossible.
 
     Examples
     --------
@@ -183,18 +108,25 @@ def adaptive_cutoffs(
     """
     model, shape = cost_model or CostModel(), LayerShape(dim, batch, div_value)
     constraints = Constraints(min_head_mass, min_head, min_tail_share)
-    prefix = prefix_masses(vocabulary)
-    first, earliest = constraints.smallest_head(prefix), constraints.earliest_ends(prefix)
-    wanted = _numbers_of_clusters(n_clusters, max_clusters, first, earliest)
-    workers = (os.cpu_count() or 1) if threads is None else whole_number("threads", threads, 1)
+    programme = CutoffProgramme(prefix_masses(vocabulary), constraints, model, shape)
+    wanted = numbers_of_clusters(programme.prefix, constraints, n_clusters, max_clusters)
+    limit = math.inf if max_params is None else whole_number("max_params", max_params, 1)
+    workers = n_workers(threads)
 
-    solutions: list[Solution] = []
+    answers = []
     with concurrent.futures.ThreadPoolExecutor(min(workers, len(wanted))) as pool:
-        for solution in pool.map(lambda j: _solve(prefix, earliest, model, shape, j, first), wanted):
-            solutions.append(solution)
+        for answer in pool.map(lambda j: cheapest_within(programme, j, limit), wanted):
+            answers.append(answer)
             if progress is not None:
-                progress(len(solutions), len(wanted))
-    best = min(solutions, key=lambda solution: (solution.cost, len(solution.cutoffs)))
+                progress(len(answers), len(wanted))
+    solved = [answer for answer in answers if answer is not None]
+    if not solved:
+        least = min(programme.smallest(j).n_parameters for j in wanted)
+        raise InputError(
+            f"no layer has at most {max_params} parameters: under the constraints the smallest has {least}"
+        )
+    best, _ = min(solved, key=lambda answer: (answer[0].cost, len(answer[0].cutoffs)))
+    bound = min(low for _, low in solved)
 
     asked = {"max_clusters": int(max_clusters)} if n_clusters is None else {"n_clusters": int(n_clusters)}
     parameters = {
@@ -202,12 +134,15 @@ def adaptive_cutoffs(
         **asked,
         **asdict(shape),
         **asdict(constraints),
+        **({} if max_params is None else {"max_params": int(max_params)}),
         "profile": model.to_json(),
         "objective": best.cost,
-        "lower_bound": best.cost,
-        "exact": True,
+        "lower_bound": bound,
+        "exact": bound == best.cost,
         "full_cost": full_cost(model, shape, vocabulary.size),
-        "solved": [{"cutoffs": list(solution.cutoffs), "cost": solution.cost} for solution in solutions],
+        "solved": [
+            {"cutoffs": list(solution.cutoffs), "cost": solution.cost, "lower_bound": low} for solution, low in solved
+        ],
     }
     return Cutoffs(vocabulary, np.array(best.cutoffs, dtype=np.int64), parameters)
 
@@ -217,62 +152,24 @@ def layer_cost(cutoffs: Cutoffs, cost_model: CostModel, shape: LayerShape) -> fl
     return math.fsum(cluster_costs(cost_model, shape, cutoffs.sizes, cutoffs.masses))
 
 
-def prefix_masses(vocabulary: Vocabulary) -> npt.NDArray[np.float64]:
-    """Return the share of tokens before each rank, shape (V + 1,), from exactly 0 to exactly 1."""
-    return prefix_sums(vocabulary) / float(vocabulary.total)
+def problem_of(optimum: Cutoffs) -> tuple[CostModel, LayerShape, Constraints]:
+    """Return what `adaptive_cutoffs` was asked when it made a result, so that others can be judged alike.
+
+    Raises
+    ------
+    InputError
+        If the cutoffs come from elsewhere.
+    """
+    known = optimum.parameters
+    if known.get("algorithm") != "adaptive_cutoffs":
+        raise InputError("only cutoffs made by adaptive_cutoffs say by which cost others can be compared with them")
+    return (
+        CostModel.from_json(known["profile"]),
+        LayerShape(known["dim"], known["batch"], known["div_value"]),
+        Constraints(known["min_head_mass"], known["min_head"], known["min_tail_share"]),
+    )
 
 
-def _numbers_of_clusters(
-    n_clusters: int | None, max_clusters: int, first: int, earliest: npt.NDArray[np.int64]
-) -> range:
-    """Return the numbers of tail clusters to solve, all of which fit."""
-    if n_clusters is None:
-        most = whole_number("max_clusters", max_clusters, 1)
-        return range(_room(first, earliest, most) + 1)
-    wanted = whole_number("n_clusters", n_clusters, 0)
-    room = _room(first, earliest, wanted)
-    if room < wanted:
-        raise InputError(
-            f"{wanted} tail clusters do not fit: the constraints give the head at least {first} of "
-            f"{earliest.size - 1} words and leave room for at most {room} tail clusters; ask for fewer, or lower "
-            "min_head_mass, min_head or min_tail_share"
-        )
-    return range(wanted, wanted + 1)
-
-
-def _room(first: int, earliest: npt.NDArray[np.int64], limit: int) -> int:
-    """Return how many tail clusters fit, at most `limit`: the shortest allowed ones, one after the other."""
-    room, start = 0, first
-    while room < limit and start < earliest.size - 1:
-        room, start = room + 1, int(earliest[start])
-    return room
-
-
-def _solve(
-    prefix: npt.NDArray[np.float64],
-    earliest: npt.NDArray[np.int64],
-    model: CostModel,
-    shape: LayerShape,
-    n_clusters: int,
-    first: int,
-) -> Solution:
-    """Return the optimum for exactly `n_clusters` tail clusters, which fit, and a head of at least `first` words."""
-    size = prefix.size - 1
-    if n_clusters == 0:
-        return Solution((), full_cost(model, shape, size))
-    starts = np.arange(size + 1)
-    values = band_cost(tail_coefficients(model, shape, n_clusters), prefix[-1] - prefix, size - starts)
-    values[size] = np.inf  # no cluster is empty
-    choices: list[npt.NDArray[np.int64]] = []
-    for cluster in range(n_clusters - 1, 0, -1):
-        following, values = values, np.full(size + 1, np.inf)
-        choice = np.full(size + 1, size)
-        coefficients = tail_coefficients(model, shape, cluster)
-        best_next(prefix, coefficients, following, earliest, first, size - 1, values, choice)
-        choices.append(choice)
-    totals = head_cost(model, shape, starts, n_clusters) + values
-    cutoffs = [first + int(np.argmin(totals[first:]))]
-    cost = float(totals[cutoffs[0]])
-    for choice in reversed(choices):
-        cutoffs.append(int(choice[cutoffs[-1]]))
-    return Solution(tuple(cutoffs), cost)
+def n_workers(threads: int | None) -> int:
+    """Return how many threads to use: what the caller says, else the number of processors."""
+    return (os.cpu_count() or 1) if threads is None else whole_number("threads", threads, 1)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from wordalloc.algorithms.adaptive_cutoffs import Constraints, layer_cost
-from wordalloc.algorithms.cost_model import CostModel, LayerShape
+from wordalloc.algorithms.adaptive_cutoffs import layer_cost, problem_of
 from wordalloc.allocations import Cutoffs
-from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
 WIKITEXT_103 = 267_735  # the vocabulary that both were made for
@@ -59,12 +57,7 @@ def alternatives(optimum: Cutoffs) -> list[Alternative]:
     20000,60000 [75, 224] True
     20000,40000,200000 [75, 149, 747] False
     """
-    known = optimum.parameters
-    if known.get("algorithm") != "adaptive_cutoffs":
-        raise InputError("only cutoffs made by adaptive_cutoffs say by which cost others can be compared with them")
-    model = CostModel.from_json(known["profile"])
-    shape = LayerShape(known["dim"], known["batch"], known["div_value"])
-    constraints = Constraints(known["min_head_mass"], known["min_head"], known["min_tail_share"])
+    model, shape, constraints = problem_of(optimum)
     return [
         Alternative(name, cutoffs, layer_cost(cutoffs, model, shape), constraints.met_by(cutoffs))
         for name, cutoffs in copied_constants(optimum.vocabulary).items()

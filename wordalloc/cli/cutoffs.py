@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wordalloc.cli.counting import counted, vocabulary_summary
+from wordalloc.cli.cutoff_tables import find_frontiers, frontiers_json, print_frontiers
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
@@ -35,17 +38,23 @@ if TYPE_CHECKING:
 @click.option("--min-head-mass", type=float, metavar="P", help="Least share of tokens that the head answers.")
 @click.option("--min-head", type=click.IntRange(min=1), metavar="N", help="Least number of words in the head.")
 @click.option("--min-tail-share", type=float, metavar="P", help="Least share, of what reaches it, a tail answers.")
+@click.option("--max-params", type=click.IntRange(min=1), metavar="N", help="Most parameters of the layer.")
+@click.option("--frontier", is_flag=True, help="Show time against parameters, and against head mass.")
 @output_option("default: ./<source>.cutoffs.safetensors")
 @json_option
 def cutoffs(
     source: Source,
     clusters: int | None,
     profile: str | None,
+    frontier: bool,
     output: str | None,
     as_json: bool,
     **parameters: Any,
 ) -> None:
     """Find the adaptive-softmax cutoffs of least expected time: the exact optimum.
+
+    Under --max-params the answer is exact or comes with how far above the optimum it can be at most. --frontier
+    also prints what other bounds would give, and the knee.
 
     SOURCE is a text (several files, - for stdin, .gz .bz2 .zst), ready counts (TSV, JSON, Parquet), a Hugging
     Face vocabulary with --counts or a text, or any file made by wordalloc.
@@ -53,6 +62,7 @@ def cutoffs(
     \b
     Example:
       wordalloc cutoffs corpus.txt --dim 256 --batch 1120
+      wordalloc cutoffs corpus.txt --max-params 5000000 --frontier
     """
     from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
     from wordalloc.algorithms.copied_constants import alternatives
@@ -63,12 +73,16 @@ def cutoffs(
     target = source.output(output, "cutoffs")
     with progress_bar("optimising") as progress:
         best = adaptive_cutoffs(vocabulary, clusters, cost_model=cost_model, progress=progress, **given)
+    frontiers = find_frontiers(best) if frontier else None
     best.save(target)
     if as_json:
-        emit_json(summary(best, alternatives(best), str(target)))
+        found = summary(best, alternatives(best), str(target))
+        emit_json(found if frontiers is None else {**found, "frontier": frontiers_json(frontiers)})
         return
     click.echo(f"{source.title}: {counted(vocabulary)}\n")
     _print(best, alternatives(best))
+    if frontiers is not None:
+        print_frontiers(best, _n_parameters(best, best.cutoffs.tolist()), frontiers)
     click.echo(f"\nwritten to {target}")
 
 
@@ -83,10 +97,19 @@ def summary(best: Cutoffs, others: list[Alternative], output: str) -> dict[str, 
         "expected_cost": cost,
         "full_cost": full,
         "speedup": full / cost,
+        "parameters": _n_parameters(best, best.cutoffs.tolist()),
+        "max_params": found.get("max_params"),
         "exact": found["exact"],
+        "lower_bound": found["lower_bound"],
+        "gap": _gap(best),
         "constraints": {name: found[name] for name in ("min_head_mass", "min_head", "min_tail_share")},
         "by_clusters": [
-            {**solution, "clusters": len(solution["cutoffs"]), "speedup": full / solution["cost"]}
+            {
+                **solution,
+                "clusters": len(solution["cutoffs"]),
+                "parameters": _n_parameters(best, solution["cutoffs"]),
+                "speedup": full / solution["cost"],
+            }
             for solution in found["solved"]
         ],
         "alternatives": [
@@ -94,6 +117,7 @@ def summary(best: Cutoffs, others: list[Alternative], output: str) -> dict[str, 
                 "name": other.name,
                 "cutoffs": other.cutoffs.cutoffs.tolist(),
                 "expected_cost": other.cost,
+                "parameters": _n_parameters(best, other.cutoffs.cutoffs.tolist()),
                 "speedup": full / other.cost,
                 "feasible": other.feasible,
             }
@@ -109,11 +133,11 @@ def summary(best: Cutoffs, others: list[Alternative], output: str) -> dict[str, 
 
 def _clusters(best: Cutoffs) -> list[dict[str, Any]]:
     """Return size, mass, width and cost of each cluster, the head first."""
-    from wordalloc.algorithms.cost_model import CostModel, LayerShape, cluster_costs
+    from wordalloc.algorithms.adaptive_cutoffs import problem_of
+    from wordalloc.algorithms.cost_model import cluster_costs
 
-    found = best.parameters
-    shape = LayerShape(found["dim"], found["batch"], found["div_value"])
-    costs = cluster_costs(CostModel.from_json(found["profile"]), shape, best.sizes, best.masses)
+    model, shape, _ = problem_of(best)
+    costs = cluster_costs(model, shape, best.sizes, best.masses)
     return [
         {"size": size, "mass": mass, "width": shape.width(number), "expected_cost": cost}
         for number, (size, mass, cost) in enumerate(
@@ -122,12 +146,26 @@ def _clusters(best: Cutoffs) -> list[dict[str, Any]]:
     ]
 
 
+def _n_parameters(best: Cutoffs, cutoffs: list[int]) -> int:
+    """Return the parameters of the optimum's layer if it had these cutoffs."""
+    from wordalloc.algorithms.adaptive_cutoffs import problem_of
+    from wordalloc.algorithms.cutoff_programme import layer_parameters
+
+    bounds = [0, *cutoffs, best.vocabulary.size]
+    return layer_parameters(problem_of(best)[1], [end - start for start, end in itertools.pairwise(bounds)])
+
+
+def _gap(best: Cutoffs) -> float:
+    """Return how far the objective lies above its lower bound, as a share of it."""
+    found = best.parameters
+    return (found["objective"] - found["lower_bound"]) / max(abs(found["objective"]), 1e-30)
+
+
 def _print(best: Cutoffs, others: list[Alternative]) -> None:
     found = best.parameters
-    shown = ", ".join(f"{cutoff:,}" for cutoff in best.cutoffs.tolist()) or "none: a full softmax is cheapest"
-    click.echo(f"Best cutoffs: {shown}")
+    click.echo(f"Best cutoffs: {_shown(best.cutoffs.tolist()) or f'none: {_why_none(best)}'}")
     click.echo(
-        f"The exact optimum for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
+        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
     )
     starts = best.bounds.tolist()
     print_table(
@@ -144,13 +182,36 @@ def _print(best: Cutoffs, others: list[Alternative]) -> None:
             for number, cluster in enumerate(_clusters(best))
         ],
     )
-    click.echo()
+    click.echo(
+        f"\nThe layer has {_n_parameters(best, best.cutoffs.tolist()):,} parameters; a full softmax has "
+        f"{_n_parameters(best, []):,}.\n"
+    )
     _print_choices(best, others)
     floor = f" and holds at least {found['min_head']:,} words" if found["min_head"] > 1 else ""
+    bound = f";\nthe layer has at most {found['max_params']:,} parameters" if "max_params" in found else ""
     click.echo(
         f"\nConstraints: the head answers at least {percent(found['min_head_mass'])} of the tokens{floor};\n"
-        f"each tail cluster but the last answers at least {percent(found['min_tail_share'])} of what reaches it."
+        f"each tail cluster but the last answers at least {percent(found['min_tail_share'])} of what reaches it{bound}."
     )
+
+
+def _why_none(best: Cutoffs) -> str:
+    """Say why the optimum has no tail cluster: the full softmax is the best, or the only one of those tried."""
+    found = best.parameters
+    if "max_clusters" in found and len(found["solved"]) == 1 and best.vocabulary.size > 1:
+        return "the constraints leave no room for a tail cluster"
+    return "a full softmax is cheapest"
+
+
+def _quality(best: Cutoffs) -> str:
+    """Say that the optimum is exact, or how far above it the result can be at most: rounded up to two digits."""
+    found = best.parameters
+    if found["exact"]:
+        return "The exact optimum "
+    above = max(100 * (found["objective"] / found["lower_bound"] - 1), 0.001)
+    step = 10.0 ** (math.floor(math.log10(above)) - 1)
+    above = math.ceil(above / step - 0.001) * step
+    return f"At most {above:.2g} % above the best possible, by the convex frontier of time against parameters,\n"
 
 
 def _print_choices(best: Cutoffs, others: list[Alternative]) -> None:
@@ -158,24 +219,27 @@ def _print_choices(best: Cutoffs, others: list[Alternative]) -> None:
     found = best.parameters
     full = found["full_cost"]
     choices = [
-        (f"best with {len(solution['cutoffs'])}", solution["cutoffs"], solution["cost"], "")
+        (f"best with {len(solution['cutoffs'])}", solution["cutoffs"], solution["cost"], True)
         for solution in found["solved"]
         if solution["cutoffs"]
     ]
     chosen = next((i for i, choice in enumerate(choices) if choice[1] == best.cutoffs.tolist()), len(choices))
-    choices.append(("full softmax", [], full, ""))
+    choices.append(("full softmax", [], full, True))
     for other in others:
-        note = "" if other.feasible else "breaks a constraint"
-        choices.append((f"copied {other.name}", other.cutoffs.cutoffs.tolist(), other.cost, note))
-    print_table(
-        ["choice", "cutoffs", "time a step", "full ÷ it", "note"],
-        [
-            (name, ", ".join(f"{c:,}" for c in cutoffs) or "–", milliseconds(cost), f"{full / cost:.1f} ×", note)
-            for name, cutoffs, cost, note in choices
-        ],
-        text=["cutoffs", "note"],
-        mark=chosen,
-    )
+        choices.append((f"copied {other.name}", other.cutoffs.cutoffs.tolist(), other.cost, other.feasible))
+    rows = []
+    for name, cutoffs, cost, feasible in choices:
+        parameters = _n_parameters(best, cutoffs)
+        fits = parameters <= found.get("max_params", parameters)
+        note = "breaks a constraint" if not feasible else "" if fits else "too many parameters"
+        figures = (f"{parameters:,}", milliseconds(cost), f"{full / cost:.1f} ×")
+        rows.append((name, _shown(cutoffs) or "–", *figures, note))
+    columns = ["choice", "cutoffs", "parameters", "time a step", "full ÷ it", "note"]
+    print_table(columns, rows, text=["cutoffs", "note"], mark=chosen)
+
+
+def _shown(cutoffs: list[int]) -> str:
+    return ", ".join(f"{cutoff:,}" for cutoff in cutoffs)
 
 
 def read_profile(path: str) -> CostModel:

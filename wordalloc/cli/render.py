@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-PIPE_WIDTH = 110  # columns, where the output is no terminal
+PIPE_WIDTH = 128  # columns, where the output is no terminal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
