@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import torch
@@ -21,6 +22,24 @@ def fresh(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, *, z
         return torch.empty(shape, dtype=dtype)
     memory = (np.zeros if zero else np.empty)(math.prod(shape) * dtype.itemsize, np.uint8)
     return torch.from_numpy(memory).view(dtype).view(shape)
+
+
+_of_thread = threading.local()
+
+
+def scratch(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a tensor of anything, to be forgotten before the next one is asked for by this thread.
+
+    On the CPU it is the same memory each time: to have 32 MB mapped anew for every matrix of every step costs as much
+    as the softmax over them.
+    """
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    kept = getattr(_of_thread, "kept", None)
+    if kept is None or kept.numel() < n_bytes:
+        kept = _of_thread.kept = fresh((max(n_bytes, 1),), torch.uint8, device)
+    return kept[:n_bytes].view(dtype).view(shape)
 
 
 def row_sparse(rows: Tensor, values: Tensor, like: Tensor) -> Tensor:
