@@ -35,7 +35,8 @@ import torch
 import torch.nn.functional as F
 
 import wordalloc
-from wordalloc.algorithms.adaptive_cutoffs import Constraints, layer_cost
+from wordalloc.algorithms.adaptive_cutoffs import layer_cost
+from wordalloc.algorithms.constraints import Constraints
 from wordalloc.algorithms.copied_constants import copied_constants
 from wordalloc.algorithms.cost_model import CostModel, LayerShape
 from wordalloc.corpus import encode

@@ -10,7 +10,7 @@ import torch
 
 from tests.algorithms.vocabularies import zipf
 from wordalloc import adaptive_cutoffs
-from wordalloc.algorithms.adaptive_cutoffs import Constraints, prefix_masses
+from wordalloc.algorithms.constraints import Constraints, prefix_masses
 from wordalloc.algorithms.cost_fit import MeasuredStep
 from wordalloc.algorithms.cost_model import CostModel, LayerShape
 from wordalloc.allocations import Cutoffs

@@ -11,6 +11,8 @@ import click
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
 
+from wordalloc.errors import InputError
+
 if TYPE_CHECKING:
     from wordalloc.algorithms.cost_fit import MeasuredStep
     from wordalloc.algorithms.cost_model import CostModel
@@ -39,6 +41,8 @@ def calibrate(device: str, dtype: str, dim: int, seconds: float | None, output: 
     from wordalloc.pipelines import calibrate as pipeline
 
     target = Path(output or "profile.json")
+    if not target.parent.is_dir():  # said now, not after a minute of measuring
+        raise InputError(f"cannot write {target}: there is no folder {target.parent}")
     with progress_bar("measuring") as progress:
         found = pipeline.calibrate(
             device=device, dtype=dtype, dim=dim, seconds=seconds or pipeline.SECONDS, progress=progress

@@ -1,7 +1,8 @@
-"""The frontiers around an optimum of ``wordalloc cutoffs``, as tables for people and as JSON for machines."""
+"""What ``wordalloc cutoffs`` shows besides an optimum: its frontiers, and measured times; tables and JSON."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from wordalloc.cli.render import milliseconds, percent, print_table
 if TYPE_CHECKING:
     from wordalloc.algorithms.cutoff_frontier import FrontierPoint
     from wordalloc.allocations import Cutoffs
+    from wordalloc.pipelines.verify import Verified
 
 
 @dataclass(frozen=True)
@@ -99,3 +101,54 @@ def _print_points(
 def _point_json(point: FrontierPoint) -> dict[str, Any]:
     fields = asdict(point)
     return {"cutoffs": list(fields.pop("cutoffs")), "expected_cost": fields.pop("cost"), **fields}
+
+
+def find_verified(best: Cutoffs, seed: int) -> list[Verified]:
+    """Measure the layer at `best` and at other cutoffs, behind a progress bar."""
+    from wordalloc.pipelines.verify import verify
+
+    with progress_bar("measuring") as progress:
+        return verify(best, seed=seed, progress=progress)
+
+
+def verified_json(rows: Sequence[Verified]) -> list[dict[str, Any]]:
+    """Return the measured cutoffs as JSON objects; times are seconds a step."""
+    return [
+        {
+            "name": row.name,
+            "cutoffs": row.cutoffs.cutoffs.tolist(),
+            "feasible": row.feasible,
+            "predicted": row.predicted,
+            "measured": row.measured.seconds,
+            "spread": row.measured.spread,
+        }
+        for row in rows
+    ]
+
+
+def print_verified(rows: Sequence[Verified]) -> None:
+    """Print predicted beside measured times, and how far they are apart."""
+    click.echo("\nMeasured here, a training step with AdamW (median, and the distance of the quartiles):\n")
+    best = rows[0].measured.seconds
+    print_table(
+        ["choice", "cutoffs", "predicted", "measured", "spread", "predicted ÷ measured", "it ÷ optimum", "note"],
+        [
+            (
+                row.name,
+                ", ".join(f"{cutoff:,}" for cutoff in row.cutoffs.cutoffs.tolist()) or "–",
+                milliseconds(row.predicted),
+                milliseconds(row.measured.seconds),
+                percent(row.measured.spread),
+                f"{row.predicted / row.measured.seconds:.2f}",
+                f"{row.measured.seconds / best:.2f}",
+                "" if row.feasible else "breaks a constraint",
+            )
+            for row in rows
+        ],
+        text=["cutoffs", "note"],
+        mark=0,
+    )
+    errors = [abs(row.predicted / row.measured.seconds - 1) for row in rows]
+    click.echo(
+        f"\nPredictions are off by {percent(statistics.median(errors))} (median), {percent(max(errors))} at most."
+    )

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.cli.counting import counted, vocabulary_summary
-from wordalloc.cli.cutoff_tables import find_frontiers, frontiers_json, print_frontiers
+from wordalloc.cli.cutoff_tables import (
+    find_frontiers,
+    find_verified,
+    frontiers_json,
+    print_frontiers,
+    print_verified,
+    verified_json,
+)
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
@@ -40,6 +47,8 @@ if TYPE_CHECKING:
 @click.option("--min-tail-share", type=float, metavar="P", help="Least share, of what reaches it, a tail answers.")
 @click.option("--max-params", type=click.IntRange(min=1), metavar="N", help="Most parameters of the layer.")
 @click.option("--frontier", is_flag=True, help="Show time against parameters, and against head mass.")
+@click.option("--verify", is_flag=True, help="Measure the layer here, at these and at other cutoffs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of --verify's random cutoffs.")
 @output_option("default: ./<source>.cutoffs.safetensors")
 @json_option
 def cutoffs(
@@ -47,6 +56,8 @@ def cutoffs(
     clusters: int | None,
     profile: str | None,
     frontier: bool,
+    verify: bool,
+    seed: int,
     output: str | None,
     as_json: bool,
     **parameters: Any,
@@ -54,7 +65,8 @@ def cutoffs(
     """Find the adaptive-softmax cutoffs of least expected time: the exact optimum.
 
     Under --max-params the answer is exact or comes with how far above the optimum it can be at most. --frontier
-    also prints what other bounds would give, and the knee.
+    also prints what other bounds would give, and the knee. --verify measures the layer: give it the --profile of
+    this device.
 
     SOURCE is a text (several files, - for stdin, .gz .bz2 .zst), ready counts (TSV, JSON, Parquet), a Hugging
     Face vocabulary with --counts or a text, or any file made by wordalloc.
@@ -63,6 +75,7 @@ def cutoffs(
     Example:
       wordalloc cutoffs corpus.txt --dim 256 --batch 1120
       wordalloc cutoffs corpus.txt --max-params 5000000 --frontier
+      wordalloc cutoffs corpus.txt --profile profile.json --verify
     """
     from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
     from wordalloc.algorithms.copied_constants import alternatives
@@ -74,15 +87,19 @@ def cutoffs(
     with progress_bar("optimising") as progress:
         best = adaptive_cutoffs(vocabulary, clusters, cost_model=cost_model, progress=progress, **given)
     frontiers = find_frontiers(best) if frontier else None
+    verified = find_verified(best, seed) if verify else None
     best.save(target)
     if as_json:
         found = summary(best, alternatives(best), str(target))
-        emit_json(found if frontiers is None else {**found, "frontier": frontiers_json(frontiers)})
+        found |= {} if frontiers is None else {"frontier": frontiers_json(frontiers)}
+        emit_json(found | ({} if verified is None else {"verified": verified_json(verified)}))
         return
     click.echo(f"{source.title}: {counted(vocabulary)}\n")
     _print(best, alternatives(best))
     if frontiers is not None:
         print_frontiers(best, _n_parameters(best, best.cutoffs.tolist()), frontiers)
+    if verified is not None:
+        print_verified(verified)
     click.echo(f"\nwritten to {target}")
 
 
@@ -243,7 +260,7 @@ def _shown(cutoffs: list[int]) -> str:
 
 
 def read_profile(path: str) -> CostModel:
-    """Read a cost model from a JSON file."""
+    """Read a cost model from a JSON file, as `wordalloc calibrate` writes it or with the numbers alone."""
     from wordalloc.algorithms.cost_model import CostModel
 
     try:
@@ -252,7 +269,9 @@ def read_profile(path: str) -> CostModel:
         raise InputError(f"{path}: the profile cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: the profile is not JSON: {error}") from error
+    if isinstance(content, dict):
+        content.pop("calibration", None)  # what the numbers rest on
     try:
         return CostModel.from_json(content)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}; wordalloc calibrate makes one") from error

@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wordalloc.algorithms.adaptive_cutoffs import Constraints, layer_cost, prefix_masses
+from wordalloc.algorithms.adaptive_cutoffs import layer_cost, problem_of
+from wordalloc.algorithms.constraints import Constraints, prefix_masses
 from wordalloc.algorithms.copied_constants import copied_constants
-from wordalloc.algorithms.cost_model import CostModel, LayerShape
+from wordalloc.algorithms.cost_model import LayerShape
 from wordalloc.allocations import Cutoffs
 from wordalloc.nn import AdaptiveSoftmax
 from wordalloc.training.timing import Place, Step, Timing, timings
 from wordalloc.vocabulary import Vocabulary
 
 RANDOM = 4
+RANGE = 4  # of a random cutoff above the least feasible one: heads far beyond it only take long
 _BUDGET = 1.5  # seconds of measuring for each layer, or three rounds
 
 
@@ -63,9 +65,7 @@ def verify(
     InputError
         If the profile's device is not there.
     """
-    known = optimum.parameters
-    model, shape = CostModel.from_json(known["profile"]), LayerShape(known["dim"], known["batch"], known["div_value"])
-    constraints = Constraints(known["min_head_mass"], known["min_head"], known["min_tail_share"])
+    model, shape, constraints = problem_of(optimum)
     place = Place.of(model.device or "auto", model.dtype or "float32")
     rng = np.random.default_rng(seed)
     choices = {"optimum": optimum, **{f"copied {n}": c for n, c in copied_constants(optimum.vocabulary).items()}}
@@ -105,7 +105,7 @@ def draw_tokens(vocabulary: Vocabulary, n: int, rng: np.random.Generator) -> tor
 def random_cutoffs(
     vocabulary: Vocabulary, constraints: Constraints, n_clusters: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Draw feasible cutoffs: each band's size is uniform in its logarithm, from the least to what is left.
+    """Draw feasible cutoffs: the logarithm of each is uniform from the least that is feasible to four times that.
 
     Where fewer clusters fit behind what was drawn, there are fewer.
     """
@@ -115,7 +115,7 @@ def random_cutoffs(
     for _ in range(n_clusters):
         if least >= vocabulary.size:
             break
-        low, high = np.log(least), np.log(vocabulary.size)
+        low, high = np.log(least), np.log(min(RANGE * least, vocabulary.size))
         cutoffs.append(min(vocabulary.size - 1, max(least, int(np.exp(rng.uniform(low, high))))))
         least = int(ends[cutoffs[-1]])
     return np.array(cutoffs, dtype=np.int64)

@@ -142,6 +142,6 @@ def choose_device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in available.items() if there)
-    if not available[name]:
+    if not available.get(name):
         raise InputError(f"the device {name} is not there; use --device auto or cpu")
     return torch.device(name)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wordalloc.algorithms._arguments import shown
+from wordalloc.errors import InputError
 from wordalloc.nn import OutputLayer
 from wordalloc.training.model import choose_device
 from wordalloc.training.optimisation import adamw
@@ -35,6 +37,8 @@ class Place:
     @classmethod
     def of(cls, device: str, dtype: str) -> Place:
         """Return the place of these names; device "auto" is the best there is."""
+        if dtype not in DTYPES:
+            raise InputError(f"the dtype must be one of {', '.join(DTYPES)}, not {shown(dtype)}")
         return cls(choose_device(device), dtype)
 
     def autocast(self) -> AbstractContextManager[object]:
