@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import torch
@@ -113,4 +112,4 @@ def test_a_size_of_nothing_is_refused(refused, corpus, option):
 def test_little_time_is_said_and_nothing_is_written(wordalloc, tmp_path):
     status, out, err = wordalloc("calibrate", "--device", "cpu", "--dim", 4096, "--seconds", 1)
     assert (status, out) == (1, "") and "too few for a profile" in err and err.count("\n") == 1
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())

@@ -9,13 +9,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 import wordalloc
 from wordalloc.errors import InputError
-from wordalloc.nn import AdaptiveSoftmax, FullSoftmax, cross_entropy, linear_nll, output_layer
+from wordalloc.nn import AdaptiveSoftmax, FullSoftmax, adaptive, cross_entropy, linear_nll, output_layer
 
 torch.set_num_threads(2)
 
@@ -84,7 +84,9 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     torch.manual_seed(0)
     layer, hidden, target = FullSoftmax(50, 8, bias=True), torch.randn(100, 8), torch.randint(50, (100,))
     whole = torch.autograd.grad(layer.loss(hidden, target), list(layer.parameters()))
-    monkeypatch.setattr(linear_nll, "CPU_BLOCK_BYTES", 1)  # the least: 16 rows
+    monkeypatch.setattr(linear_nll, "CPU_BLOCK_BYTES", 1)
+    monkeypatch.setattr(linear_nll, "LEAST_ROWS", 16)
+    assert linear_nll._block_rows(100, 50, hidden) == 17  # six blocks, alike in size
     torch.testing.assert_close(torch.autograd.grad(layer.loss(hidden, target), list(layer.parameters())), whole)
 
 
@@ -188,9 +190,11 @@ def test_autocast_computes_narrow_and_sums_wide():
     assert layer.head.grad.dtype == torch.float32
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("worth_bounding", [1, 1000])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(layers(), st.integers(0, 100), st.data())
-def test_topk_is_exact_with_ties_by_rank(layer, seed, data):
+def test_topk_is_exact_with_ties_by_rank(monkeypatch, worth_bounding, layer, seed, data):
+    monkeypatch.setattr(adaptive, "WORTH_BOUNDING", worth_bounding)
     torch.manual_seed(seed)
     with torch.no_grad():  # few distinct values, so that there are ties
         for parameter in layer.parameters():
@@ -275,6 +279,7 @@ def test_the_allocation_picks_the_layer():
 
 def test_the_peak_of_the_loss_is_a_block_not_the_logits(monkeypatch):
     monkeypatch.setattr(linear_nll, "CPU_BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(linear_nll, "LEAST_ROWS", 8)
     layer, hidden, target = FullSoftmax(20_000, 4), torch.randn(1000, 4), torch.randint(20_000, (1000,))
     with torch.profiler.profile(profile_memory=True) as profile:
         layer.loss(hidden, target).backward()

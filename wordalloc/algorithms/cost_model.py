@@ -67,11 +67,8 @@ class CostModel:
 
     Notes
     -----
-    The default describes two cores of a server CPU in single precision. `multiply_add` is from products of
-    2048 × 512 by 512 × 512 with their backward pass, `weight` from batches of 16 tokens against 100,000 words with
-    AdamW's step, `overhead` and `saturation` from products of a few hundred outputs; `softmax` lies between what a
-    logit takes inside the cache (0.6 ns) and in freshly mapped memory (7 ns). Each is rounded to one digit: the
-    optimum depends on their ratios alone and changes little with them.
+    The default is what ``wordalloc calibrate`` finds on two cores of a server CPU in single precision, each number
+    rounded to one digit: the optimum depends on their ratios alone and changes little with them.
 
     Examples
     --------
@@ -82,10 +79,10 @@ class CostModel:
     71.0
     """
 
-    overhead: float = 5e-5
-    multiply_add: float = 4e-11
+    overhead: float = 5e-4
+    multiply_add: float = 3e-11
     softmax: float = 2e-9
-    saturation: float = 2e3
+    saturation: float = 2e4
     weight: float = 3e-9
     name: str = "two CPU cores, float32"
     device: str = "cpu"

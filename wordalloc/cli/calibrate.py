@@ -10,7 +10,6 @@ import click
 
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
-
 from wordalloc.errors import InputError
 
 if TYPE_CHECKING:

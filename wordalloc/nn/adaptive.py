@@ -15,9 +15,12 @@ from wordalloc.allocations import Cutoffs
 from wordalloc.errors import InputError
 from wordalloc.nn import cross_entropy
 from wordalloc.nn.arrays import precise_dtype
+from wordalloc.nn.cluster_bound import ClusterBound
 from wordalloc.nn.cross_entropy import Weights
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.selection import best_first, draw, topk_by_rank
+
+WORTH_BOUNDING = 64  # tokens; to find the bounds of a cluster costs about as much as scoring it for so many
 
 
 class AdaptiveSoftmax(OutputLayer):
@@ -175,8 +178,9 @@ class AdaptiveSoftmax(OutputLayer):
     def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
 
-        A tail cluster is scored for those tokens alone for which its own log-probability, a bound on its words',
-        reaches the k-th best so far. Ties go to the lower rank.
+        A tail cluster is scored for those tokens alone for which a bound on its words reaches the k-th best so far:
+        the cluster's own log-probability and, where many tokens are left, what its best word can add to it
+        (`wordalloc.nn.cluster_bound`). Ties go to the lower rank.
         """
         if not 1 <= k <= self.vocab_size:
             raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
@@ -188,7 +192,7 @@ class AdaptiveSoftmax(OutputLayer):
         values, ranks = F.pad(values, (0, missing), value=-math.inf), F.pad(ranks, (0, missing))
         for cluster, (first, end) in enumerate(itertools.pairwise(self.bounds[1:])):
             bound = head[:, words + cluster]
-            opened = (bound >= values[:, -1]).nonzero().squeeze(1)
+            opened = self._opened(hidden, bound, values[:, -1], cluster)
             if not opened.numel():
                 continue
             scores = bound[opened, None] + self._tail_log_prob(hidden[opened], cluster)
@@ -198,6 +202,15 @@ class AdaptiveSoftmax(OutputLayer):
             best_values, best_ranks = best_first(*merged)
             values[opened], ranks[opened] = best_values[:, :k], best_ranks[:, :k]
         return values.reshape(*shape, k), ranks.reshape(*shape, k)
+
+    def _opened(self, hidden: Tensor, bound: Tensor, least: Tensor, cluster: int) -> Tensor:
+        """Return the tokens for which a word of a cluster of log-probability `bound` can reach `least`."""
+        opened = (bound >= least).nonzero().squeeze(1)
+        if opened.numel() >= WORTH_BOUNDING:
+            narrow = F.linear(hidden[opened], self.projections[cluster])
+            within = ClusterBound(self.outputs[cluster])(narrow)
+            opened = opened[bound[opened] + within >= least[opened]]
+        return opened
 
     @torch.no_grad()
     def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:

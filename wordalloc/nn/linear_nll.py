@@ -25,7 +25,9 @@ CPU_BLOCK_BYTES = 32 << 20
 GPU_BLOCK_BYTES = 128 << 20
 CHUNK_BYTES = 1 << 20
 NARROW = 8  # widths up to which a CPU's product is two to four times as fast when its long side is the inner one
-_LEAST_ROWS = 16
+# With fewer rows a block would spend its time on reading the matrix and adding to the gradient by it: 267,735 words at
+# width 512 take 1.7 times as long with 16.
+LEAST_ROWS = 128
 _TINY = 1e-30
 
 
@@ -88,8 +90,8 @@ def linear_nll(
 def _block_rows(n: int, k: int, hidden: Tensor) -> int:
     """Return how many rows a block holds: blocks of one size, so that no last one is too small to be quick."""
     most = CPU_BLOCK_BYTES if hidden.is_cpu else GPU_BLOCK_BYTES
-    blocks = max(1, -(-n * k * hidden.element_size() // most))
-    return max(1, min(n, max(_LEAST_ROWS, -(-n // blocks))))
+    blocks = -(-n * k * hidden.element_size() // most)
+    return -(-n // max(1, min(blocks, n // LEAST_ROWS))) or 1
 
 
 def _new_gradients(hidden: Tensor, matrix: Tensor, bias: Tensor | None) -> Gradients:
