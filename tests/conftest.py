@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
+
+# Tests run side by side, one process a core; threads that wait for each other would only get in each other's way.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A first call that compiles, or a busy machine, is no failure.
 settings.register_profile("wordalloc", deadline=None)
@@ -25,5 +31,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def private_cache(tmp_path_factory: pytest.TempPathFactory):
     """Keep the user's own cache out of the tests, and the tests out of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORDALLOC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            folder = folder.parent  # that of all workers: what one has compiled the other need not
+        cache = folder / "cache"
+        cache.mkdir(exist_ok=True)
+        patch.setenv("WORDALLOC_CACHE", str(cache))
         yield

@@ -43,7 +43,7 @@ def test_topk_scores_fewer_words_with_it(k, monkeypatch):
 
     torch.manual_seed(0)
     layer = AdaptiveSoftmax(5000, 16, [100, 1000], div_value=8)
-    hidden = torch.randn(300, 16)
+    hidden = torch.randn(3000, 16)
     scored, plain = [0], layer._tail_log_prob
     monkeypatch.setattr(layer, "_tail_log_prob", lambda h, c: (scored.append(len(h)), plain(h, c))[1])
     found = layer.topk(hidden, k)

@@ -35,7 +35,7 @@ def test_timings_are_medians_of_runs_taken_in_turn():
     told = []
     short, long = timings([sleeper("a", 0.01), sleeper("b", 0.03)], CPU, budget=0.5, progress=lambda *p: told.append(p))
     assert calls[:6] == ["a", "b"] * 3
-    assert 0.01 <= short.seconds < 0.03 <= long.seconds < 0.2
+    assert 0.01 <= short.seconds < long.seconds < 0.2
     assert told[0] == (1, 6) and told[-1] == (6, 6)
 
 
