@@ -41,6 +41,7 @@ from wordalloc.algorithms.copied_constants import copied_constants
 from wordalloc.algorithms.cost_model import CostModel, LayerShape
 from wordalloc.corpus import encode
 from wordalloc.nn import AdaptiveSoftmax, FullSoftmax
+from wordalloc.nn.cluster_bound import ClusterBound
 from wordalloc.pipelines.calibrate import calibrate
 from wordalloc.pipelines.verify import draw_tokens, measure_cutoffs, random_cutoffs
 from wordalloc.training.data import Streams
@@ -345,10 +346,11 @@ def topk(arguments: argparse.Namespace) -> dict[str, Any]:
 
         return counted
 
-    plain = layer._head_log_prob, layer._tail_log_prob
-    layer._head_log_prob, layer._tail_log_prob = map(counting, plain)
+    plain = layer._head_log_prob, layer._tail_log_prob, ClusterBound.scores
+    layer._head_log_prob, layer._tail_log_prob = map(counting, plain[:2])
+    ClusterBound.scores = staticmethod(counting(plain[2]))
     layer.topk(hidden, 10)
-    layer._head_log_prob, layer._tail_log_prob = plain
+    layer._head_log_prob, layer._tail_log_prob, ClusterBound.scores = plain[0], plain[1], staticmethod(plain[2])
     with torch.no_grad():
         every = rounds(
             {"topk": lambda: layer.topk(hidden, 10), "all words": lambda: layer.log_prob(hidden).topk(10)}, place, 7

@@ -208,8 +208,8 @@ class AdaptiveSoftmax(OutputLayer):
         opened = (bound >= least).nonzero().squeeze(1)
         if opened.numel() >= WORTH_BOUNDING:
             narrow = F.linear(hidden[opened], self.projections[cluster])
-            within = ClusterBound(self.outputs[cluster])(narrow)
-            opened = opened[bound[opened] + within >= least[opened]]
+            needed = least[opened] - bound[opened]
+            opened = opened[ClusterBound(self.outputs[cluster]).reaches(narrow, needed)]
         return opened
 
     @torch.no_grad()
