@@ -56,7 +56,7 @@ def calibrate(device: str, dtype: str, dim: int, seconds: float | None, output: 
 
 
 def _print(found: Calibration) -> None:
-    from wordalloc.pipelines.calibrate import POOR
+    from wordalloc.pipelines.calibrate import ENOUGH, POOR
 
     steps = len(found.fitted) + len(found.held_out)
     click.echo(f"{found.model.name}: {steps} training steps measured, {len(found.fitted)} of them fitted\n")
@@ -78,9 +78,11 @@ def _print(found: Calibration) -> None:
         ],
         text=["where"],
     )
+    error = found.error
+    click.echo(f"\nOf all {error.steps}: {percent(error.median)} (median), {percent(error.greatest)} at most.")
     if found.unmeasured:
         click.echo(f"\nThe time was up before {found.unmeasured} more steps: --seconds gives it more.")
-    poor = [name for name, error in found.by_kind() if error.median > POOR]
+    poor = [name for name, error in found.by_kind() if error.median > POOR and error.steps >= ENOUGH]
     if poor:
         click.echo(
             f"\nThe fit is poor for {', '.join(poor)}: half of the predictions are off by more than {percent(POOR)}.\n"
@@ -94,9 +96,9 @@ def _print_numbers(model: CostModel) -> None:
         [
             ("overhead", f"{1e6 * model.overhead:.3g} µs", "every product"),
             ("multiply-add", f"{1e12 * model.multiply_add:.3g} ps", "each of a product, with its backward pass"),
-            ("softmax", f"{1e12 * model.softmax:.3g} ps", "each logit"),
+            ("softmax", f"{1e9 * model.softmax:.3g} ns", "each logit"),
             ("saturation", f"{model.saturation:,.0f}", "outputs, below which a product takes no less time"),
-            ("weight", f"{1e12 * model.weight:.3g} ps", "each weight: its gradient and AdamW's state"),
+            ("weight", f"{1e9 * model.weight:.3g} ns", "each weight: its gradient and AdamW's state"),
         ],
         text=["of"],
     )

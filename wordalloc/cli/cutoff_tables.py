@@ -128,10 +128,13 @@ def verified_json(rows: Sequence[Verified]) -> list[dict[str, Any]]:
 
 def print_verified(rows: Sequence[Verified]) -> None:
     """Print predicted beside measured times, and how far they are apart."""
-    click.echo("\nMeasured here, a training step with AdamW (median, and the distance of the quartiles):\n")
+    click.echo(
+        "\nMeasured here, a training step with AdamW: the median, the distance of the quartiles as a share of it,\n"
+        "and the ratio predicted ÷ measured:\n"
+    )
     best = rows[0].measured.seconds
     print_table(
-        ["choice", "cutoffs", "predicted", "measured", "spread", "predicted ÷ measured", "it ÷ optimum", "note"],
+        ["choice", "cutoffs", "predicted", "measured", "spread", "ratio", "÷ optimum", "note"],
         [
             (
                 row.name,
@@ -141,7 +144,7 @@ def print_verified(rows: Sequence[Verified]) -> None:
                 percent(row.measured.spread),
                 f"{row.predicted / row.measured.seconds:.2f}",
                 f"{row.measured.seconds / best:.2f}",
-                "" if row.feasible else "breaks a constraint",
+                "" if row.feasible else "infeasible",
             )
             for row in rows
         ],

@@ -21,8 +21,10 @@ from wordalloc.training.timing import Place, Step, timings
 
 SECONDS = 45.0
 HELD_OUT = 5  # every fifth step is not fitted, but predicted
+FULL, TAILS = 64, 40  # steps without and with a tail cluster, of all that the grid has
 HEAD = 64  # words of the head where a tail is measured
-POOR = 0.15  # median error from which a fit is said to be poor
+POOR = 0.15  # median error from which a fit is said to be poor,
+ENOUGH = 3  # of so many steps at least: fewer say little
 _LONGEST = 0.25  # seconds of a step: longer ones say nothing that these do not
 
 
@@ -158,8 +160,9 @@ def grid(dim: int) -> list[MeasuredStep]:
             [dim / width for width in widths if width < dim] or [1.0], (256, 1024, 4096), (0.02, 0.1, 0.5), sizes[1:]
         )
     ]
-    layers = full + random.Random(1).sample(tails, min(len(tails), 40))
-    random.Random(0).shuffle(layers)
+    choose = random.Random(0)
+    layers = choose.sample(full, min(len(full), FULL)) + choose.sample(tails, min(len(tails), TAILS))
+    choose.shuffle(layers)
     return layers
 
 
