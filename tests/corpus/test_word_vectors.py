@@ -37,7 +37,7 @@ def write(folder: Path, content: str | bytes, name: str = "vectors.txt") -> Path
         LINES + ". . . 1 2\nat name@domain.com 1 2\n",  # words with spaces, as in GloVe's largest file
         LINES + "dog 8 8\n",  # the first one counts
         LINES.encode() + b"caf\xe9 1 2\n",
-        gzip.compress(LINES.encode()),
+        gzip.compress(LINES.encode(), mtime=0),
     ],
 )
 def test_texts(tmp_path, content):
