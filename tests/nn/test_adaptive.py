@@ -80,6 +80,28 @@ def test_gradients_of_loss_and_call_agree_with_the_definition(layer, n, seed, re
     torch.testing.assert_close(by_call, expected)
 
 
+def test_a_second_backward_pass_gives_the_same_gradients_whatever_became_of_the_first():
+    torch.manual_seed(0)
+    layer, hidden, target = AdaptiveSoftmax(60, 8, [10, 30]), torch.randn(40, 8), torch.randint(60, (40,))
+    loss = 3 * layer.loss(hidden, target)
+    loss.backward(retain_graph=True)
+    first = [parameter.grad.clone() for parameter in layer.parameters()]
+    for parameter in layer.parameters():
+        parameter.grad.mul_(100)  # as clipping would
+        parameter.grad = None
+    loss.backward()
+    torch.testing.assert_close([parameter.grad for parameter in layer.parameters()], first)
+
+
+def test_gradients_are_added_to_those_that_are_there():
+    torch.manual_seed(0)
+    layer, hidden, target = AdaptiveSoftmax(60, 8, [10, 30]), torch.randn(40, 8), torch.randint(60, (40,))
+    layer.loss(hidden, target).backward()
+    first = [parameter.grad.clone() for parameter in layer.parameters()]
+    layer.loss(hidden, target).backward()
+    torch.testing.assert_close([parameter.grad for parameter in layer.parameters()], [2 * g for g in first])
+
+
 def test_blocks_do_not_change_the_result(monkeypatch):
     torch.manual_seed(0)
     layer, hidden, target = FullSoftmax(50, 8, bias=True), torch.randn(100, 8), torch.randint(50, (100,))

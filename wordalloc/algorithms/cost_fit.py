@@ -103,7 +103,7 @@ def fit_cost_model(steps: Sequence[MeasuredStep], start: CostModel | None = None
         return np.log(predicted(_model(start, logs), steps)) - np.log(taken)
 
     fits = []
-    for saturation in (1e2, 1e4, 1e6):
+    for saturation in (1e2, 1e3, 1e4, 1e5, 1e6):
         first = np.log([max(getattr(start, name), 1e-15) for name in NUMBERS]) + shift
         first[NUMBERS.index("saturation")] = np.log(saturation)
         fits.append(least_squares(residuals, first, loss="soft_l1", f_scale=SOFT, x_scale=1.0, max_nfev=400))

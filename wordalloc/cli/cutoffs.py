@@ -182,7 +182,8 @@ def _print(best: Cutoffs, others: list[Alternative]) -> None:
     found = best.parameters
     click.echo(f"Best cutoffs: {_shown(best.cutoffs.tolist()) or f'none: {_why_none(best)}'}")
     click.echo(
-        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}.\n"
+        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}: "
+        f"{milliseconds(found['objective'])} a step.\n"
     )
     starts = best.bounds.tolist()
     print_table(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from wordalloc.nn.arrays import precise_dtype
 from wordalloc.nn.linear_nll import linear_nll
-from wordalloc.nn.tails import Tokens, add_tail
+from wordalloc.nn.tails import Tokens, Totals, add_tail
 
 
 class Weights(NamedTuple):
@@ -87,19 +87,16 @@ def _run(
         Of Σ slope · nll, by hidden and each of `Weights.flat`; None for no bias. Empty without a slope.
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        tokens, known = Tokens(hidden, target, weights.cutoffs, slope), logsumexp is not None
+        tokens = Tokens(hidden, target, weights.cutoffs, slope)
+        known_head, known_tail = (None, None) if logsumexp is None else logsumexp.unbind()
         values, head_sums, head = linear_nll(
-            hidden,
-            weights.head,
-            weights.head_bias,
-            tokens.head_target,
-            None if logsumexp is None else logsumexp[0],
-            slope,
+            hidden, weights.head, weights.head_bias, tokens.head_target, known_head, slope
         )
-        tail_sums = torch.zeros_like(head_sums) if logsumexp is None else logsumexp[1]
+        tail_sums = torch.zeros_like(head_sums) if known_tail is None else known_tail
+        totals = Totals(values, tail_sums, logsumexp is not None, None if head is None else head.by_hidden)
         tails = [
-            add_tail(tokens, number, *pair, values, tail_sums, known, None if head is None else head.by_hidden)
-            for number, pair in enumerate(zip(weights.projections, weights.outputs, strict=True))
+            add_tail(tokens, number, projection, output, totals)
+            for number, (projection, output) in enumerate(zip(weights.projections, weights.outputs, strict=True))
         ]
         sums = torch.stack([head_sums, tail_sums])
         if head is None:

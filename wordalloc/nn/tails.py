@@ -71,17 +71,30 @@ class Tokens:
         return self._parts[number + 1]
 
 
-def add_tail(
-    tokens: Tokens,
-    number: int,
-    projection: Tensor,
-    output: Tensor,
-    values: Tensor,
-    sums: Tensor,
-    known: bool,
-    by_hidden: Tensor | None,
-) -> list[Tensor]:
-    """Add tail cluster `number`'s share to its tokens' nll and, where there is one, to their gradient.
+@dataclass
+class Totals:
+    """What the clusters fill in.
+
+    Attributes
+    ----------
+    values : Tensor, shape (N,)
+        Each token's nll: the head's, to which its tail cluster's is added.
+    sums : Tensor, shape (N,)
+        The logsumexp in the token's own tail cluster.
+    known : bool
+        Whether `sums` is that of an earlier pass, which is used and, like `values`, left alone.
+    by_hidden : Tensor, shape (N, d), or None
+        The gradient of Σ slope · nll, to which the clusters' is added.
+    """
+
+    values: Tensor
+    sums: Tensor
+    known: bool
+    by_hidden: Tensor | None
+
+
+def add_tail(tokens: Tokens, number: int, projection: Tensor, output: Tensor, totals: Totals) -> list[Tensor]:
+    """Add a tail cluster, counted from 0, to the totals of the tokens that fall into it.
 
     Parameters
     ----------
@@ -91,71 +104,48 @@ def add_tail(
         Counted from 0.
     projection, output : Tensor, shapes (w, d) and (k, w)
         The cluster's weights.
-    values, sums : Tensor, shape (N,)
-        The nll, and the logsumexp in each token's own tail, which are filled in.
-    known : bool
-        Whether `sums` is that of an earlier pass, which is used and, like `values`, left alone.
-    by_hidden : Tensor, shape (N, d), or None
-        The gradient of Σ slope · nll, added to.
+    totals : Totals
+        Changed in place.
 
     Returns
     -------
     list of Tensor
-        The gradients by projection and output; empty without `by_hidden`.
+        The gradients by projection and output; empty where none are wanted.
     """
     run = _on_device if has_kernels(tokens.hidden) else _on_host
-    return run(tokens, number, projection, output, values, sums, known, by_hidden)
+    return run(tokens, number, projection, output, totals)
 
 
-def _on_host(
-    tokens: Tokens,
-    number: int,
-    projection: Tensor,
-    output: Tensor,
-    values: Tensor,
-    sums: Tensor,
-    known: bool,
-    by_hidden: Tensor | None,
-) -> list[Tensor]:
+def _on_host(tokens: Tokens, number: int, projection: Tensor, output: Tensor, totals: Totals) -> list[Tensor]:
     own = tokens.of_tail(number)
     if not own.numel():
-        return [] if by_hidden is None else [torch.zeros_like(projection), _zeros_like(output)]
+        return [] if totals.by_hidden is None else [torch.zeros_like(projection), _zeros_like(output)]
     states, local = tokens.hidden[own], tokens.target[own] - tokens.cutoffs[number]
     slope = None if tokens.slope is None else tokens.slope[own]
-    own_values, own_sums, gradients = linear_nll(
-        states @ projection.t(), output, None, local, sums[own] if known else None, slope
-    )
-    if not known:
-        values.index_add_(0, own, own_values)
-        sums[own] = own_sums
-    if gradients is None or by_hidden is None:
+    known = totals.sums[own] if totals.known else None
+    values, sums, gradients = linear_nll(states @ projection.t(), output, None, local, known, slope)
+    if not totals.known:
+        totals.values.index_add_(0, own, values)
+        totals.sums[own] = sums
+    if gradients is None or totals.by_hidden is None:
         return []
-    by_hidden.index_add_(0, own, gradients.by_hidden @ projection)
+    totals.by_hidden.index_add_(0, own, gradients.by_hidden @ projection)
     return [gradients.by_hidden.t() @ states, gradients.by_matrix]
 
 
-def _on_device(
-    tokens: Tokens,
-    number: int,
-    projection: Tensor,
-    output: Tensor,
-    values: Tensor,
-    sums: Tensor,
-    known: bool,
-    by_hidden: Tensor | None,
-) -> list[Tensor]:
+def _on_device(tokens: Tokens, number: int, projection: Tensor, output: Tensor, totals: Totals) -> list[Tensor]:
     from wordalloc.nn import ragged_kernels
 
     narrow = tokens.hidden @ projection.t()
     own = output, tokens.order, tokens.offsets, number + 1, tokens.target.long() - tokens.cutoffs[number]
-    if not known:
-        own_values, own_sums = ragged_kernels.tail_nll(narrow, *own)
-        values += own_values
-        sums += own_sums
-    if tokens.slope is None or by_hidden is None:
+    if not totals.known:
+        values, sums = ragged_kernels.tail_nll(narrow, *own)
+        totals.values += values
+        totals.sums += sums
+    if tokens.slope is None or totals.by_hidden is None:
         return []
-    by_narrow, by_output = ragged_kernels.tail_gradients(narrow, *own, sums, tokens.slope)
-    by_hidden.addmm_(by_narrow, projection)
+    by_narrow, by_output = ragged_kernels.tail_gradients(narrow, *own, totals.sums, tokens.slope)
+    totals.by_hidden.addmm_(by_narrow, projection)
     return [by_narrow.t() @ tokens.hidden, by_output]
 
 
