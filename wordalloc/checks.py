@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,15 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     array.setflags(write=False)
     return array
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return what is said of an unknown name: the one that may be meant, and all there are.
+
+    Examples
+    --------
+    >>> nearest("adaptiv", ["full", "adaptive"])
+    'did you mean adaptive? There are full, adaptive'
+    """
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    return (f"did you mean {close[0]}? " if close else "") + f"There are {', '.join(names)}"

@@ -6,6 +6,7 @@ import click
 
 from wordalloc.cli.calibrate import calibrate
 from wordalloc.cli.classes import bigrams, classes, tree
+from wordalloc.cli.comparing import compare
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
@@ -33,6 +34,7 @@ def commands() -> None:
       wordalloc tree corpus.txt           a Huffman tree; --method brown: a Brown tree
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
       wordalloc lightrnn corpus.txt --valid valid.txt      a LightRNN, its table made and reallocated
+      wordalloc compare corpus.txt        which of all these is worth it on this text and machine
     """
 
 
@@ -51,6 +53,7 @@ for _command in (
     import_,
     train,
     evaluate,
+    compare,
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,

@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.cli.counting import counted, vocabulary_summary
+from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
 from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command
-from wordalloc.cli.training import (
-    BUDGET_OPTIONS,
-    MODEL_OPTIONS,
-    STEP_OPTIONS,
-    device_option,
-    print_result,
-    training_bar,
-    with_options,
-)
+from wordalloc.cli.training import print_result, training_bar
 from wordalloc.errors import InputError
 from wordalloc.interrupts import deferred_interrupts
 from wordalloc.pipelines.allocate import Text

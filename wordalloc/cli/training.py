@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.cli.model_options import (
+    BUDGET_OPTIONS,
+    LOSS_OPTIONS,
+    MODEL_OPTIONS,
+    STEP_OPTIONS,
+    device_option,
+    with_options,
+)
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS
@@ -17,55 +25,6 @@ from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     from wordalloc.training import TrainProgress, TrainResult
-
-_positive = click.IntRange(min=1)
-device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
-)
-
-# Name, type, default, help. Defaults are those of TrainConfig, which a test compares.
-MODEL_OPTIONS = (
-    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), default="lstm", help="The recurrent cell."),
-    click.option("--width", type=_positive, default=256, help="Width of embeddings and hidden states."),
-    click.option("--layers", type=_positive, default=1, help="Recurrent layers."),
-    click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of units dropped."),
-    click.option(
-        "--input", type=click.Choice(["auto", "full", "adaptive", "table"]), default="auto", help="The input embedding."
-    ),
-    click.option("--tie/--no-tie", default=False, help="Share the word vectors of input and output."),
-)
-STEP_OPTIONS = (
-    click.option("--batch", type=_positive, default=32, help="Sequences in a step."),
-    click.option("--bptt", type=_positive, default=35, help="Tokens of each sequence in a step."),
-    click.option("--by-sentence", is_flag=True, help="Lines are sequences of their own, from a zero state."),
-    click.option("--accumulate", type=_positive, default=1, help="Compute each step in so many parts."),
-    click.option("--optimizer", type=click.Choice(["adamw", "sgd"]), default="adamw", help="The optimiser."),
-    click.option("--learning-rate", type=float, help="Default: by optimiser and output layer."),
-    click.option(
-        "--schedule", type=click.Choice(["linear", "cosine", "constant"]), default="linear", help="How the rate falls."
-    ),
-    click.option("--warmup", type=click.IntRange(min=0), default=50, help="Steps over which the rate rises."),
-    click.option("--clip", type=click.FloatRange(min=0), default=1.0, help="Largest norm of the gradient; 0: none."),
-    click.option("--amp/--no-amp", default=True, help="bfloat16 autocast on CUDA."),
-)
-BUDGET_OPTIONS = (
-    click.option("--epochs", type=_positive, default=1, help="Passes over the text."),
-    click.option("--max-tokens", type=_positive, help="Stop after so many tokens."),
-    click.option("--patience", type=_positive, help="Stop after so many epochs without gain."),
-    click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights, dropout and order."),
-    click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, help="Time between checkpoints."),
-)
-
-
-def with_options(*groups: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that gives a command these options."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
-        return command
-
-    return add
 
 
 @click.command(context_settings={"show_default": True})
@@ -78,7 +37,8 @@ def with_options(*groups: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Cal
 @click.option(
     "--table-model", type=click.Choice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
 )
-@with_options(MODEL_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
+@click.option("--tensorboard", is_flag=True, help="Write event files into the run directory, too.")
+@with_options(MODEL_OPTIONS, LOSS_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
 @device_option
 @with_options(TEXT_OPTIONS)
 @json_option
@@ -89,6 +49,7 @@ def train(
     run: str,
     resume: bool,
     costs: bool,
+    tensorboard: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -97,8 +58,10 @@ def train(
     The text options are for counting a vocabulary where no allocation is given; an allocation brings its own.
 
     \b
-    Example:
+    Examples:
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
+      wordalloc train corpus.txt --loss nce --samples 1024 --noise-power 0.75
+      wordalloc train corpus.txt --allocation corpus.classes.safetensors --input classes
     """
     with deferred_interrupts():
         from wordalloc.training import TrainConfig
@@ -115,6 +78,7 @@ def train(
             config=TrainConfig(**options),
             resume=resume,
             costs=costs,
+            tensorboard=tensorboard,
             progress=progress,
             **text_options,
         )
@@ -168,7 +132,7 @@ def training_bar() -> Iterator[Callable[[TrainProgress], None]]:
             title = f"epoch {at.epoch}  loss {at.nll:.3f}  {at.tokens_per_second:,.0f} tokens/s"
             if at.stage == "costs":
                 title = "what words would cost elsewhere"
-            bar.update(task, description=title, completed=at.tokens, total=at.total_tokens)
+            bar.update(task, description=title, completed=at.done, total=1.0)
 
         yield show
 

@@ -9,6 +9,6 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import Evaluation, evaluate
 from wordalloc.training.loop import TrainResult, train
-from wordalloc.training.trainer import TrainProgress
+from wordalloc.training.position import TrainProgress
 
 __all__ = ["Evaluation", "TrainConfig", "TrainProgress", "TrainResult", "evaluate", "train"]

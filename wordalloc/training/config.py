@@ -9,8 +9,9 @@ from typing import Any
 
 from wordalloc.errors import InputError
 
-# AdamW's rates with the schedule below, per output layer: the best of those tried over two million tokens, those over
-# tables over one million (benchmarks/RESULTS.md).
+LOSSES = ("softmax", "importance", "sampled-softmax", "nce", "blackout", "negative")
+# AdamW's rates with the schedule below, by output layer or sampled loss: the best of those tried over two million
+# tokens (benchmarks/RESULTS.md).
 LEARNING_RATES = {
     "full": 8e-3,
     "adaptive": 8e-3,
@@ -18,6 +19,11 @@ LEARNING_RATES = {
     "tree": 8e-3,
     "table": 1.6e-2,
     "lightrnn": 1.4e-2,
+    "importance": 8e-3,
+    "sampled-softmax": 8e-3,
+    "nce": 8e-3,
+    "blackout": 8e-3,
+    "negative": 8e-3,
 }
 SGD_LEARNING_RATE = 1.0
 
@@ -36,13 +42,20 @@ class TrainConfig:
         Recurrent layers.
     dropout : float
         Before, between and after the recurrent layers.
-    input : {"auto", "full", "adaptive", "table"}
-        A full embedding, an adaptive one over the allocation's cutoffs, or row and column vectors over its table. auto
-        is the last where the allocation is a table, else the first.
+    input : {"auto", "full", "adaptive", "classes", "table"}
+        A full embedding, an adaptive one over the allocation's cutoffs, vectors of classes and of places in them, or of
+        rows and columns of its table. auto is the last where the allocation is a table, else the first.
+    recurrence : {"plain", "classes"}
+        With "classes" the class (or the row) of the word that a step reads scales the state that the step begins from.
     table_model : {"softmax", "lightrnn"}
         What a table asks for: a `TableSoftmax`, one step a word, or a `LightRNN`, two. Without a table, "softmax".
     tie : bool
         Share the word vectors of input and output.
+    loss : {"softmax", "importance", "sampled-softmax", "nce", "blackout", "negative"}
+        What trains a full output layer: all words, or some that are drawn (`wordalloc.nn.SampledSoftmax`). Perplexities
+        are those of the softmax in any case.
+    samples, noise, noise_power, negatives, normaliser, effective_samples
+        Of `wordalloc.nn.SampledSoftmax`.
     batch : int
         Sequences in a step.
     bptt : int
@@ -64,12 +77,20 @@ class TrainConfig:
         Passes over the text.
     max_tokens : int, optional
         Stop after so many tokens, if that comes first.
+    max_seconds : float, optional
+        Stop after so many seconds of training, if that comes first; the rate falls by whichever budget is nearer its
+        end. What comes of it depends on the machine.
     patience : int, optional
         Stop after so many epochs without a better validation perplexity.
+    validations : int
+        How often the perplexity of a part of the validation text is taken on the way, at equal distances; last at the
+        end.
     seed : int
     device : {"auto", "cpu", "cuda", "mps"}
     amp : bool
         bfloat16 autocast where the device is CUDA.
+    compile : bool
+        Have ``torch.compile`` translate the model; that takes a minute and a C++ compiler.
     checkpoint_seconds : float
         Time between checkpoints; it has no influence on the result.
 
@@ -93,7 +114,15 @@ class TrainConfig:
     dropout: float = 0.0
     input: str = "auto"
     table_model: str = "softmax"
+    recurrence: str = "plain"
     tie: bool = False
+    loss: str = "softmax"
+    samples: int = 1024
+    noise: str = "unigram"
+    noise_power: float = 0.75
+    negatives: str = "shared"
+    normaliser: str = "fixed"
+    effective_samples: int | None = None
     batch: int = 32
     bptt: int = 35
     by_sentence: bool = False
@@ -105,22 +134,28 @@ class TrainConfig:
     clip: float = 1.0
     epochs: int = 1
     max_tokens: int | None = None
+    max_seconds: float | None = None
     patience: int | None = None
+    validations: int = 0
     seed: int = 0
     device: str = "auto"
     amp: bool = True
+    compile: bool = False
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
-        for name in ("width", "layers", "batch", "bptt", "accumulate", "epochs", "max_tokens", "patience"):
+        for name in _COUNTS:
             _check(name, getattr(self, name), int, lambda value: value >= 1, "a positive whole number")
-        _check("warmup", self.warmup, int, lambda value: value >= 0, "a whole number of at least 0")
+        for name in ("warmup", "validations"):
+            _check(name, getattr(self, name), int, lambda value: value >= 0, "a whole number of at least 0")
         _check("seed", self.seed, int, lambda value: 0 <= value < 2**63, "a whole number from 0 to 2**63 - 1")
         _check("dropout", self.dropout, float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
         _check("learning_rate", self.learning_rate, float, lambda value: 0 < value < 3e38, "a positive float32 number")
+        _check("max_seconds", self.max_seconds, float, lambda value: value > 0, "a number of seconds above 0")
+        _check("noise_power", self.noise_power, float, lambda value: value >= 0, "a number of at least 0")
         _check("clip", self.clip, float, lambda value: value >= 0, "a number of at least 0")
         _check("checkpoint_seconds", self.checkpoint_seconds, float, lambda value: value >= 0, "at least 0 seconds")
         if self.batch % self.accumulate:
@@ -148,9 +183,19 @@ class TrainConfig:
         return cls(**{name: value for name, value in content.items() if name in known})
 
 
+_COUNTS = (
+    *("width", "layers", "samples", "effective_samples", "batch", "bptt", "accumulate"),
+    *("epochs", "max_tokens", "patience"),
+)
+_OPTIONAL = ("max_tokens", "max_seconds", "patience", "learning_rate", "effective_samples")
 _CHOICES = {
     "cell": ("lstm", "gru", "rnn"),
-    "input": ("auto", "full", "adaptive", "table"),
+    "input": ("auto", "full", "adaptive", "classes", "table"),
+    "recurrence": ("plain", "classes"),
+    "loss": LOSSES,
+    "noise": ("unigram", "log-uniform", "uniform"),
+    "negatives": ("shared", "per-token"),
+    "normaliser": ("fixed", "learnt"),
     "table_model": ("softmax", "lightrnn"),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("linear", "cosine", "constant"),
@@ -159,7 +204,7 @@ _CHOICES = {
 
 
 def _check(name: str, value: Any, kind: type, holds: Callable[[Any], bool], expected: str) -> None:
-    if value is None and name in ("max_tokens", "patience", "learning_rate"):
+    if value is None and name in _OPTIONAL:
         return
     numeric = isinstance(value, int) if kind is int else isinstance(value, int | float)
     if isinstance(value, bool) or not numeric or not math.isfinite(value) or not holds(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,21 @@ def replace_singletons(vocabulary: Vocabulary, seed: int, epoch: int) -> npt.NDA
     chosen = np.random.default_rng((seed, epoch)).random(vocabulary.size) < 0.5
     ranks[chosen & (vocabulary.counts == 1)] = unk
     return ranks
+
+
+def part_of(text: EncodedText, max_tokens: int) -> EncodedText:
+    """Return about `max_tokens` of a text: every n-th of its lines; its beginning where that comes to another size."""
+    if text.ids.size <= max_tokens:
+        return text
+    begins = np.concatenate(([0], text.line_ends[:-1]))
+    every = -(-text.ids.size // max_tokens)
+    lengths = (text.line_ends - begins)[::every]
+    if not max_tokens // 2 <= lengths.sum() <= 2 * max_tokens:
+        return replace(text, ids=text.ids[:max_tokens], line_ends=np.array([max_tokens]))
+    chosen = np.concatenate(
+        [text.ids[begin:end] for begin, end in zip(begins[::every], text.line_ends[::every], strict=True)]
+    )
+    return replace(text, ids=chosen, line_ends=np.cumsum(lengths))
 
 
 class Streams:

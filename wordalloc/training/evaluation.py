@@ -13,9 +13,10 @@ from wordalloc.allocations import Allocation
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.reading import Paths
 from wordalloc.errors import InputError
+from wordalloc.nn import SampledSoftmax
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint
 from wordalloc.training.config import TrainConfig
-from wordalloc.training.data import Sentences, Streams
+from wordalloc.training.data import IGNORED, Sentences, Streams
 from wordalloc.training.model import LanguageModel, LightRNNModel, State, choose_device, make_model
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
@@ -153,6 +154,24 @@ def mean_nll(
             progress(done, batches.n_tokens)
     model.train(was_training)
     return total / batches.n_tokens
+
+
+@torch.no_grad()
+def mean_log_normaliser(
+    model: LanguageModel, text: EncodedText, config: TrainConfig, vocabulary: Vocabulary, device: torch.device
+) -> float:
+    """Return the mean of log Σ exp(score) over the tokens of a text: what a sampled loss takes for known, or learns."""
+    output = model.output
+    assert isinstance(output, SampledSoftmax)
+    was_training = model.training
+    model.eval()
+    total, state = 0.0, None
+    for batch in Streams(text, EVALUATION_STREAMS, config.bptt, vocabulary.eos_rank or 0).steps():
+        hidden, state = model.hidden(batch.inputs.to(device), initial_state(state, batch.fresh))
+        counted = (batch.targets != IGNORED).to(device)
+        total += float(output.log_normaliser(hidden[counted], batch.targets.to(device)[counted]).sum())
+    model.train(was_training)
+    return total / text.ids.size
 
 
 def initial_state(state: State, fresh: bool) -> State:

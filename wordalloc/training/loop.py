@@ -21,10 +21,11 @@ from wordalloc.errors import InputError
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import check_fit, perplexity
 from wordalloc.training.model import choose_device, default_names
+from wordalloc.training.position import TrainProgress
 from wordalloc.training.rounds import Rounds, RoundTrainer
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.training.table_costs import table_costs
-from wordalloc.training.trainer import Trainer, TrainProgress
+from wordalloc.training.trainer import Trainer
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
 
@@ -72,6 +73,7 @@ def train(
     resume: bool = False,
     costs: bool = False,
     rounds: Rounds | None = None,
+    tensorboard: bool = False,
     progress: Callable[[TrainProgress], None] | None = None,
     **text_options: Any,
 ) -> TrainResult:
@@ -97,6 +99,8 @@ def train(
         a file ``costs-NNN.safetensors`` beside the table of that number. Only with a table.
     rounds : Rounds, optional
         When and how to reallocate the words of a table while training (`wordalloc.pipelines.lightrnn`).
+    tensorboard : bool
+        Whether to write the figures as event files, too: ``tensorboard --logdir RUN`` shows them.
     progress : callable, optional
         Given a `TrainProgress` a few times a second.
     **text_options
@@ -133,7 +137,7 @@ def train(
     directory = RunDirectory(run)
     with _own_randomness(device):
         # The model before the directory: a combination it refuses leaves nothing behind.
-        parts = (config, addressed, text, valid_text, directory, device, progress)
+        parts = (config, addressed, text, valid_text, directory, device, progress, tensorboard)
         trainer = Trainer(*parts) if rounds is None else RoundTrainer(*parts, rounds=rounds)
         with directory.begin(_identity(config, addressed, text, valid_text, rounds), addressed, resume):
             trainer.run()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wordalloc.allocations import Allocation, Cutoffs, Table
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Table
 from wordalloc.errors import InputError
 from wordalloc.nn import (
     AdaptiveEmbedding,
     AdaptiveSoftmax,
+    ClassEmbedding,
+    ClassRecurrent,
     FullSoftmax,
     LightRNN,
     OutputLayer,
+    SampledSoftmax,
     TableEmbedding,
+    class_lookup,
     output_layer,
 )
 from wordalloc.nn.lightrnn import CELLS, State
@@ -28,24 +32,23 @@ class LanguageModel(nn.Module):
     Parameters
     ----------
     allocation : Allocation or Vocabulary
-        Picks the output layer; a vocabulary asks for the full softmax.
+        Picks the output layer; a vocabulary asks for the full softmax, or the one that the loss samples.
     config : TrainConfig
-        Cell, width, layers, dropout, input, tie.
+        Cell, width, layers, dropout, input, recurrence, tie, loss.
     """
 
     def __init__(self, allocation: Allocation | Vocabulary, config: TrainConfig) -> None:
         super().__init__()
-        self.output: OutputLayer = output_layer(allocation, config.width)
+        self.output: OutputLayer = _output(allocation, config)
         self.embedding = _embedding(allocation, self.output, config)
-        between = config.dropout if config.layers > 1 else 0.0
-        self.recurrent = CELLS[config.cell](
-            config.width, config.width, config.layers, batch_first=True, dropout=between
-        )
+        self.recurrent, self.class_of = _recurrent(allocation, config)
         self.dropout = nn.Dropout(config.dropout)
 
     def hidden(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Return hidden states, (B, T) -> (B, T, d), and the recurrent state after them."""
-        states, state = self.recurrent(self.dropout(self.embedding(inputs)), state)
+        fed = self.dropout(self.embedding(inputs))
+        read = (fed,) if self.class_of is None else (fed, self.class_of(inputs))
+        states, state = self.recurrent(*read, state)
         return self.dropout(states), state
 
     def loss(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
@@ -85,6 +88,10 @@ def make_model(allocation: Allocation | Vocabulary, config: TrainConfig) -> Lang
         raise InputError("a LightRNN needs a table; make one with: wordalloc lightrnn-init TEXT")
     if config.tie:
         raise InputError("a LightRNN has no word vectors that input and output could share; give --no-tie")
+    if config.loss != "softmax":
+        raise InputError(f"a LightRNN has no full output layer that the loss {config.loss} could sample; leave it out")
+    if config.recurrence != "plain":
+        raise InputError("a LightRNN's steps read rows already; leave out --recurrence")
     if config.input not in ("auto", "table"):
         raise InputError(f"a LightRNN reads words by its table, not by a {config.input} input; leave out --input")
     return LightRNNModel(allocation, config)
@@ -93,7 +100,7 @@ def make_model(allocation: Allocation | Vocabulary, config: TrainConfig) -> Lang
 def default_names(allocation: Allocation | Vocabulary, config: TrainConfig) -> tuple[str, str]:
     """Return the names under which defaults of a model are kept: of its output, and of its input."""
     if isinstance(allocation, Vocabulary):
-        return "full", "full"
+        return ("full" if config.loss == "softmax" else config.loss), "full"
     if isinstance(allocation, Table):
         return ("lightrnn" if config.table_model == "lightrnn" else "table"), "table"
     return ("adaptive" if isinstance(allocation, Cutoffs) else allocation.kind), "full"
@@ -113,11 +120,39 @@ def join(states: list[State]) -> State:
     return torch.cat(states, dim=1)
 
 
+def _output(allocation: Allocation | Vocabulary, config: TrainConfig) -> OutputLayer:
+    if config.loss == "softmax":
+        return output_layer(allocation, config.width)
+    if not isinstance(allocation, Vocabulary):
+        raise InputError(
+            f"the loss {config.loss} samples a full output layer, and {allocation.kind} ask for another; leave one out"
+        )
+    names = ("loss", "samples", "noise", "noise_power", "negatives", "normaliser", "effective_samples")
+    return SampledSoftmax.from_allocation(allocation, config.width, **{name: getattr(config, name) for name in names})
+
+
+def _recurrent(allocation: Allocation | Vocabulary, config: TrainConfig) -> tuple[nn.Module, nn.Module | None]:
+    """Return the recurrent layers, and what finds a word's class if they want to know it."""
+    if config.recurrence == "plain":
+        between = config.dropout if config.layers > 1 else 0.0
+        return CELLS[config.cell](config.width, config.width, config.layers, batch_first=True, dropout=between), None
+    if not isinstance(allocation, Classes | Table):
+        raise InputError("a recurrence by classes needs an allocation of classes or a table; give --allocation")
+    class_of = class_lookup(allocation)
+    return ClassRecurrent(config.cell, config.width, class_of.n_classes, config.layers, config.dropout), class_of
+
+
 def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config: TrainConfig) -> nn.Module:
     if config.input == "adaptive":
         if not isinstance(allocation, Cutoffs) or not isinstance(output, AdaptiveSoftmax):
             raise InputError("an adaptive input needs an allocation of cutoffs; give --allocation, or --input full")
         return AdaptiveEmbedding.from_allocation(allocation, config.width, tied=output if config.tie else None)
+    if config.input == "classes":
+        if not isinstance(allocation, Classes):
+            raise InputError("an input of classes needs an allocation of classes; give --allocation, or --input full")
+        if config.tie:
+            raise InputError("an input of classes has no word vectors to share; give --no-tie")
+        return ClassEmbedding.from_allocation(allocation, config.width)
     if config.input == "table":
         if not isinstance(allocation, Table):
             raise InputError("a table input needs an allocation that is a table; give --allocation, or --input full")

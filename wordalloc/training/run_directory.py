@@ -19,6 +19,7 @@ from typing import Any
 from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
+from wordalloc.training.config import TrainConfig
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -60,7 +61,9 @@ class RunDirectory:
             reason = (error.strerror or str(error)).lower()
             raise OutputError(f"cannot make the run directory {self.path}: {reason}") from error
         with lock:
-            _lock(lock, self.path)
+            hold_lock(
+                lock, f"the run directory {self.path} is in use by another process; wait for it, or name another --run"
+            )
             if self.config.exists():
                 if not resume:
                     raise InputError(
@@ -167,14 +170,19 @@ class RunDirectory:
     def _compare(self, config: dict[str, Any]) -> None:
         """Refuse to continue another run, and say where they differ."""
         there = self.read_config()
-        flat = {"here": _flatten(config), "there": _flatten(there)}
-        for name in sorted(flat["here"].keys() | flat["there"].keys()):
-            ours, theirs = flat["here"].get(name), flat["there"].get(name)
-            if ours != theirs:
-                raise InputError(
-                    f"the run in {self.path} cannot be continued with another {name}: "
-                    f"it was {theirs!r}, now {ours!r}; use another --run"
-                )
+        # A run of an earlier version lacks what could not be chosen then: it has the defaults.
+        there["train"] = TrainConfig.from_json(there["train"]).to_json()
+        if found := difference(config, there):
+            raise InputError(f"the run in {self.path} cannot be continued with another {found}; use another --run")
+
+
+def difference(here: dict[str, Any], there: dict[str, Any]) -> str | None:
+    """Return where two configurations first differ, as the end of a sentence; None where they do not."""
+    ours, theirs = _flatten(here), _flatten(there)
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            return f"{name}: it was {theirs.get(name)!r}, now {ours.get(name)!r}"
+    return None
 
 
 def _flatten(config: dict[str, Any]) -> dict[str, Any]:
@@ -183,8 +191,8 @@ def _flatten(config: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in config.items() if name not in nested}, **inner}
 
 
-def _lock(file: Any, path: Path) -> None:
-    """Hold `file` locked until it is closed, which the end of the process does in any case."""
+def hold_lock(file: Any, message: str) -> None:
+    """Hold `file` locked until it is closed, which the end of the process does in any case; else say `message`."""
     try:
         import fcntl
     except ImportError:  # not on Windows
@@ -192,6 +200,4 @@ def _lock(file: Any, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise InputError(
-            f"the run directory {path} is in use by another process; wait for it, or name another --run"
-        ) from error
+        raise InputError(message) from error

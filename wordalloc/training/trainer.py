@@ -8,77 +8,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from wordalloc.allocations import Allocation
 from wordalloc.corpus import EncodedText
 from wordalloc.errors import RunError
+from wordalloc.nn import SampledSoftmax
 from wordalloc.nn.lightrnn import rows_of
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
 from wordalloc.training.config import TrainConfig
-from wordalloc.training.data import Batch, Sentences, Streams, replace_singletons
-from wordalloc.training.evaluation import initial_state, mean_nll, perplexity
-from wordalloc.training.model import State, detach, join, make_model
+from wordalloc.training.data import Batch, Sentences, Streams, part_of, replace_singletons
+from wordalloc.training.evaluation import initial_state, mean_log_normaliser, mean_nll, perplexity
+from wordalloc.training.event_log import EventLog
+from wordalloc.training.model import LanguageModel, State, detach, join, make_model
 from wordalloc.training.optimisation import learning_rate, make_optimizer
+from wordalloc.training.position import Position, TrainProgress, Window
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
 
 REPORT_STEPS = 20  # between figures; looking at the losses waits for the device
+PART_TOKENS = 10_000  # of the validation text, for perplexities on the way
 SHOW_SECONDS = 0.25  # between calls of `progress`
-
-
-@dataclass(frozen=True)
-class TrainProgress:
-    """How far a training is: for whoever draws a bar.
-
-    Attributes
-    ----------
-    epoch : int
-        Counted from 1.
-    tokens, total_tokens : int
-        Trained on so far, and in the whole run.
-    nll : float
-        Mean training loss of the last steps, nats a token.
-    tokens_per_second : float
-        Of training, over the last steps.
-    stage : {"training", "costs"}
-        With "costs", a pass over the text takes what words would cost elsewhere: the tokens are its own.
-    """
-
-    epoch: int
-    tokens: int
-    total_tokens: int
-    nll: float
-    tokens_per_second: float
-    stage: str = "training"
-
-
-@dataclass
-class Position:
-    """Where a training stands: all that a checkpoint keeps besides tensors."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
-    tokens: int = 0
-    epoch_nll: float = 0.0
-    epoch_tokens: int = 0
-    best_nll: float | None = None
-    epochs_without_gain: int = 0
-    finished: bool = False
-    metrics_size: int = 0
-    # Of rounds of reallocation (`wordalloc.training.rounds`): which table stands, how many were made, and so on.
-    table: int = 0
-    tables: int = 1
-    boundary: int = 0
-    nll_before: float | None = None
-    table_before: int = 0
-    settled: bool = False
 
 
 class Trainer:
@@ -98,6 +51,8 @@ class Trainer:
         Where to compute.
     progress : callable, optional
         Given a `TrainProgress` a few times a second.
+    tensorboard : bool
+        Whether to write event files, too.
     """
 
     def __init__(
@@ -109,18 +64,22 @@ class Trainer:
         directory: RunDirectory,
         device: torch.device,
         progress: Callable[[TrainProgress], None] | None,
+        tensorboard: bool = False,
     ) -> None:
         self.config, self.text, self.valid = config, text, valid
+        self.part = None if valid is None else part_of(valid, PART_TOKENS)
         self.vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
         self.directory, self.device, self.progress = directory, device, progress
         torch.manual_seed(config.seed)
         self.model = make_model(allocation, config).to(device)
+        self.loss = torch.compile(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
         self.state: State = None
         self.total_tokens = min(config.max_tokens or 2**62, config.epochs * int(text.ids.size))
-        self.window = _Window()
+        self.window = Window()
         self.shown = time.monotonic()
+        self.events = EventLog(directory.path / "tensorboard") if tensorboard else None
 
     def run(self) -> None:
         """Train from where the directory stands to the end."""
@@ -132,8 +91,14 @@ class Trainer:
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
         self.model.train()
-        while not self.at.finished:
-            self._epoch()
+        if self.events is not None:
+            self.events.begin(self.at.step)
+        try:
+            while not self.at.finished:
+                self._epoch()
+        finally:
+            if self.events is not None:
+                self.events.close()
 
     def _place_words(self) -> None:
         """Put the words where they stood at the checkpoint: where the allocation has them."""
@@ -143,12 +108,16 @@ class Trainer:
         batches = self._batches(at.epoch)
         ranks = replace_singletons(self.vocabulary, config.seed, at.epoch)
         saved = time.monotonic()
-        self.window = _Window()
+        self.window = Window()
         for batch in batches.steps(at.step_in_epoch, ranks):
-            if at.tokens >= self.total_tokens:
+            if self._done() >= 1:
                 break
             self._step(batch)
             self._show()
+            if at.validations < config.validations and self._done() * config.validations >= at.validations + 1:
+                self._report()
+                self._validate_part()
+                self._start_window()
             if at.step % REPORT_STEPS == 0:
                 self._report()
                 if time.monotonic() - saved > config.checkpoint_seconds:
@@ -158,8 +127,15 @@ class Trainer:
         self._report()
         self._end_epoch()
 
+    def _done(self) -> float:
+        """Return the share of the budget behind this step, of tokens or of seconds, whichever is nearer its end."""
+        done = self.at.tokens / self.total_tokens
+        if self.config.max_seconds is not None:
+            done = max(done, (self.at.seconds + self.window.seconds) / self.config.max_seconds)
+        return done
+
     def _start_window(self) -> None:
-        self.window = _Window()
+        self.window = Window()
 
     def _batches(self, epoch: int) -> Streams | Sentences:
         config, start = self.config, self.vocabulary.eos_rank or 0
@@ -172,7 +148,7 @@ class Trainer:
         """Take one optimiser step; the loss stays on the device."""
         config, at, n_tokens = self.config, self.at, batch.n_tokens
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, at.step, at.tokens / self.total_tokens)
+            group["lr"] = learning_rate(config, at.step, self._done())
         self.optimizer.zero_grad(set_to_none=True)
         state = initial_state(self.state, batch.fresh)
         rows = -(-batch.inputs.shape[0] // config.accumulate)
@@ -181,7 +157,7 @@ class Trainer:
             chosen = slice(part, part + rows)
             inputs, targets = batch.inputs[chosen].to(self.device), batch.targets[chosen].to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.amp and self.device.type == "cuda"):
-                loss, after = self.model.loss(inputs, targets, rows_of(state, chosen))
+                loss, after = self.loss(inputs, targets, rows_of(state, chosen))
             (loss / n_tokens).backward()
             losses.append(loss.detach())
             states.append(detach(after))
@@ -204,12 +180,17 @@ class Trainer:
         """Tell whoever listens how far a pass for costs is, a few times a second."""
         if self.progress is not None and time.monotonic() - self.shown > SHOW_SECONDS:
             self.shown = time.monotonic()
-            self.progress(TrainProgress(self.at.epoch + 1, done, total, math.nan, math.nan, "costs"))
+            self.progress(TrainProgress(self.at.epoch + 1, done, total, math.nan, math.nan, "costs", done / total))
 
     def _progress(self, nll: float) -> TrainProgress:
         at, window = self.at, self.window
         return TrainProgress(
-            at.epoch + 1, at.tokens, self.total_tokens, nll / window.tokens, window.tokens / window.seconds
+            at.epoch + 1,
+            at.tokens,
+            self.total_tokens,
+            nll / window.tokens,
+            window.tokens / window.seconds,
+            done=self._done(),
         )
 
     def _report(self) -> None:
@@ -225,14 +206,36 @@ class Trainer:
             raise self._diverged(f"the loss is no longer a number at step {step} (epoch {at.epoch + 1})")
         at.epoch_nll += nll
         at.epoch_tokens += window.tokens
-        self.directory.append(
-            self.directory.metrics, {"step": at.step, "tokens": at.tokens, "nll": nll / window.tokens}
+        seconds = window.seconds
+        at.seconds += seconds
+        self._write(
+            {"step": at.step, "tokens": at.tokens, "nll": nll / window.tokens},
+            tokens_per_second=window.tokens / seconds,
         )
         self.directory.append(
-            self.directory.timings, {"step": at.step, "tokens": window.tokens, "train_seconds": window.seconds}
+            self.directory.timings, {"step": at.step, "tokens": window.tokens, "train_seconds": seconds}
         )
         if self.progress is not None and at.tokens >= self.total_tokens:
             self.progress(self._progress(nll))
+        self._start_window()
+
+    def _write(self, entry: dict[str, Any], **measured: float) -> None:
+        """Add a line of metrics; what is measured goes to the event files alone."""
+        self.directory.append(self.directory.metrics, entry)
+        if self.events is not None:
+            self.events.add(entry, **measured)
+
+    def _validate_part(self) -> None:
+        """Write down the perplexity of a part of the validation text, and when it was reached."""
+        at = self.at
+        at.validations += 1
+        if self.part is None:
+            return
+        nll = mean_nll(self.model, self.part, self.config, self.vocabulary, self.device)
+        if not math.isfinite(perplexity(nll)):
+            raise self._diverged(f"the validation perplexity is no longer finite after step {at.step}")
+        self._write({"step": at.step, "tokens": at.tokens, "part_nll": nll, "part_perplexity": perplexity(nll)})
+        self.directory.append(self.directory.timings, {"step": at.step, "seconds_so_far": at.seconds})
 
     def _end_epoch(self) -> None:
         config, at = self.config, self.at
@@ -243,17 +246,17 @@ class Trainer:
         better = self.valid is None
         if self.valid is not None:
             nll = self._validate(self.valid)
-            entry |= {"valid_nll": nll, "valid_perplexity": perplexity(nll)}
+            entry |= {"valid_nll": nll, "valid_perplexity": perplexity(nll), **self._normaliser()}
             better = at.best_nll is None or nll < at.best_nll
             at.best_nll = nll if better else at.best_nll
         at.epochs_without_gain = 0 if better else at.epochs_without_gain + 1
         at.step_in_epoch, at.epoch_nll, at.epoch_tokens = 0, 0.0, 0
         out_of_patience = config.patience is not None and at.epochs_without_gain >= config.patience
-        at.finished = at.epoch >= config.epochs or at.tokens >= self.total_tokens or out_of_patience
+        at.finished = at.epoch >= config.epochs or self._done() >= 1 or out_of_patience
         if better:
             content = {"epoch": at.epoch, "table": at.table}
             save_checkpoint(self.directory.best, self.model.state_dict(), content)
-        self.directory.append(self.directory.metrics, entry)
+        self._write(entry)
         self._save()
 
     def _validate(self, valid: EncodedText) -> float:
@@ -264,6 +267,14 @@ class Trainer:
         seconds = time.monotonic() - began
         self.directory.append(self.directory.timings, {"step": self.at.step, "valid_seconds": seconds})
         return nll
+
+    def _normaliser(self) -> dict[str, float]:
+        """Return what NCE takes log Z for, and what it is on a part of the validation text."""
+        if self.config.loss != "nce" or self.part is None:
+            return {}
+        assert isinstance(self.model, LanguageModel) and isinstance(self.model.output, SampledSoftmax)
+        found = mean_log_normaliser(self.model, self.part, self.config, self.vocabulary, self.device)
+        return {"log_z": float(self.model.output.log_z), "mean_log_normaliser": found}
 
     def _save(self) -> None:
         self._check_weights()
@@ -279,26 +290,3 @@ class Trainer:
     def _diverged(self, what: str) -> RunError:
         kept = "the last checkpoint stands" if self.directory.latest.exists() else "no checkpoint was taken yet"
         return RunError(f"{what}: lower --learning-rate or --clip; {kept}")
-
-
-class _Window:
-    """The steps since the last report: their losses, on the device, and the time."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-        self._losses: list[Tensor] = []
-        self._began = time.monotonic()
-
-    def add(self, loss: Tensor, n_tokens: int) -> None:
-        """Add a step's summed loss."""
-        self._losses.append(loss)
-        self.tokens += n_tokens
-
-    def losses(self) -> list[float]:
-        """Return the summed loss of each step; waits for the device."""
-        return torch.stack(self._losses).tolist()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the last report."""
-        return max(time.monotonic() - self._began, 1e-9)

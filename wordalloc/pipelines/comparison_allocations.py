@@ -1,0 +1,80 @@
+"""What a comparison begins with: the text and a held-out part, the words, and an allocation for each method."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
+from wordalloc.allocations import Allocation, load, save
+from wordalloc.corpus import count, count_bigrams
+from wordalloc.corpus.held_out import hold_out
+from wordalloc.corpus.reading import Paths
+from wordalloc.pipelines.allocate import Text, make_classes, make_tree
+from wordalloc.pipelines.comparison_directory import ComparisonDirectory
+from wordalloc.pipelines.comparison_methods import Contestant
+from wordalloc.pipelines.tables import make_table
+from wordalloc.training import TrainConfig
+from wordalloc.vocabulary import Vocabulary
+
+
+def held_apart(
+    paths: Sequence[Path], valid: Paths | None, directory: ComparisonDirectory, errors: str
+) -> tuple[list[str], list[str]]:
+    """Return the files to train on and to validate on, holding some out where none are given."""
+    if valid is None:
+        train, held = directory.path / "train.txt", directory.path / "valid.txt"
+        if not (train.exists() and held.exists()):
+            hold_out(paths, train, held, errors=errors)
+        return [str(train)], [str(held)]
+    return _names(paths), _names(valid)
+
+
+def _names(paths: Paths) -> list[str]:
+    """Return absolute names, for another process."""
+    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    return [os.fspath(Path(path).absolute()) for path in listed]
+
+
+def kept_vocabulary(
+    directory: ComparisonDirectory, text: list[str], given: Vocabulary | None, text_options: dict[str, Any]
+) -> Vocabulary:
+    """Return the vocabulary: the one of the allocations given, or counted; it lies in the directory."""
+    file = directory.allocation("vocabulary")
+    if not file.exists():
+        save(count(text, **text_options) if given is None else given, file)
+    found = load(file)
+    assert isinstance(found, Vocabulary)  # it is our own file
+    return found
+
+
+def made_allocations(
+    entrants: Sequence[Contestant],
+    directory: ComparisonDirectory,
+    vocabulary: Vocabulary,
+    text: list[str],
+    config: TrainConfig,
+    stage: Callable[[str], None],
+) -> dict[str, Allocation | Vocabulary]:
+    """Return each contestant's allocation, made where it is not given; all lie in the directory."""
+    known = Text(lambda: vocabulary, lambda: count_bigrams(text, vocabulary))
+    makers: dict[str, Callable[[], Allocation]] = {
+        "cutoffs": lambda: adaptive_cutoffs(vocabulary, dim=config.width, batch=config.batch * config.bptt),
+        "classes": lambda: make_classes(known, "exchange"),
+        "tree": lambda: make_tree(known, "brown"),
+        "table": lambda: make_table(known),
+    }
+    found = {}
+    for one in entrants:
+        file = directory.allocation_of(one)
+        if not file.exists():
+            stage(f"making {one.method.kind}")
+            content = makers[one.method.kind]() if one.given is None else load(one.given)
+            assert isinstance(content, Allocation)
+            content.save(file)
+        loaded = load(file)
+        assert isinstance(loaded, Allocation | Vocabulary)
+        found[one.label] = loaded
+    return found

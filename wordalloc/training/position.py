@@ -1,0 +1,86 @@
+"""Where a training stands, and what it tells of itself on the way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """How far a training is: for whoever draws a bar.
+
+    Attributes
+    ----------
+    epoch : int
+        Counted from 1.
+    tokens, total_tokens : int
+        Trained on so far, and in the whole run.
+    nll : float
+        Mean training loss of the last steps, nats a token.
+    tokens_per_second : float
+        Of training, over the last steps.
+    stage : {"training", "costs"}
+        With "costs", a pass over the text takes what words would cost elsewhere: the tokens are its own.
+    done : float
+        Share of the budget, of tokens or seconds, that is behind.
+    """
+
+    epoch: int
+    tokens: int
+    total_tokens: int
+    nll: float
+    tokens_per_second: float
+    stage: str = "training"
+    done: float = 0.0
+
+
+@dataclass
+class Position:
+    """Where a training stands: all that a checkpoint keeps besides tensors."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    tokens: int = 0
+    epoch_nll: float = 0.0
+    epoch_tokens: int = 0
+    best_nll: float | None = None
+    epochs_without_gain: int = 0
+    finished: bool = False
+    metrics_size: int = 0
+    seconds: float = 0.0  # of training alone
+    validations: int = 0
+    # Of rounds of reallocation (`wordalloc.training.rounds`): which table stands, how many were made, and so on.
+    table: int = 0
+    tables: int = 1
+    boundary: int = 0
+    nll_before: float | None = None
+    table_before: int = 0
+    settled: bool = False
+
+
+class Window:
+    """The steps since the last report: their losses, on the device, and the time."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._losses: list[Tensor] = []
+        self._began = time.monotonic()
+
+    def add(self, loss: Tensor, n_tokens: int) -> None:
+        """Add a step's summed loss."""
+        self._losses.append(loss)
+        self.tokens += n_tokens
+
+    def losses(self) -> list[float]:
+        """Return the summed loss of each step; waits for the device."""
+        return torch.stack(self._losses).tolist()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the last report."""
+        return max(time.monotonic() - self._began, 1e-9)
