@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from wordalloc.errors import InputError
 from wordalloc.nn.lightrnn import CELLS, State
 
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a layer, in torch's names
+
 
 class ClassRecurrent(nn.Module):
     """An LSTM, GRU or RNN that reads its last state unit by unit as strongly as the class of the word says.
@@ -33,8 +35,8 @@ class ClassRecurrent(nn.Module):
 
     Attributes
     ----------
-    plain : nn.LSTM, nn.GRU or nn.RNN
-        What holds the plain cell's weights, as torch names and draws them.
+    weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l1, … : Parameter
+        The plain cell's, as torch names and draws them.
     scale : Parameter, shape (layers, K, d)
         S of each layer.
 
@@ -50,10 +52,12 @@ class ClassRecurrent(nn.Module):
     Examples
     --------
     >>> _ = torch.manual_seed(0)
-    >>> layer = ClassRecurrent("lstm", dim=4, n_classes=3)
+    >>> layer, plain = ClassRecurrent("lstm", dim=4, n_classes=3), nn.LSTM(4, 4, batch_first=True)
+    >>> layer.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    ['scale']
     >>> embedded, classes = torch.randn(2, 5, 4), torch.randint(3, (2, 5))  # (B, T, d), (B, T)
     >>> output, (h, c) = layer(embedded, classes)
-    >>> output.shape, h.shape, bool(output.allclose(layer.plain(embedded)[0], atol=1e-6))
+    >>> output.shape, h.shape, bool(output.allclose(plain(embedded)[0], atol=1e-6))
     (torch.Size([2, 5, 4]), torch.Size([1, 2, 4]), True)
     >>> _ = nn.init.ones_(layer.scale[0, 1])  # what is read in class 1 is now twice as strong
     >>> bool(layer(embedded, classes)[0].allclose(output, atol=1e-6))
@@ -69,7 +73,8 @@ class ClassRecurrent(nn.Module):
                 raise InputError(f"{name} must be a positive whole number, not {value!r}")
         self.cell, self.dim, self.n_classes, self.layers = cell, dim, n_classes, layers
         self.dropout = nn.Dropout(dropout)
-        self.plain = CELLS[cell](dim, dim, layers, batch_first=True)
+        for name, parameter in CELLS[cell](dim, dim, layers).named_parameters():
+            self.register_parameter(name, parameter)
         self.scale = nn.Parameter(torch.zeros(layers, n_classes, dim))
 
     def forward(self, embedded: Tensor, classes: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -104,7 +109,7 @@ class ClassRecurrent(nn.Module):
         self, layer: int, inputs: Tensor, scales: Tensor, state: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return a layer's states, (T, B, d), and the last of them: (h, c), or (h,)."""
-        weight_ih, weight_hh, bias_ih, bias_hh = self.plain.all_weights[layer]
+        weight_ih, weight_hh, bias_ih, bias_hh = (getattr(self, f"{name}_l{layer}") for name in WEIGHTS)
         outputs = []
         for given, scale in zip(F.linear(inputs, weight_ih, bias_ih).unbind(), scales.unbind(), strict=True):
             recalled = F.linear(state[0] * scale, weight_hh, bias_hh)
@@ -131,7 +136,7 @@ class ClassRecurrent(nn.Module):
         return parts
 
     def extra_repr(self) -> str:
-        return f"n_classes={self.n_classes}"
+        return f"{self.cell!r}, dim={self.dim}, n_classes={self.n_classes}, layers={self.layers}"
 
 
 # One step of each cell, from what the input gives and what the state recalls, each (B, gates · d), to its new state.
