@@ -37,8 +37,8 @@ class ClassEmbedding(nn.Module):
 
     Notes
     -----
-    Where classes are of very different sizes, the later slots belong to few words each, down to one word of the largest
-    class: these are as rare in the text as the words themselves, and what their vectors lack the class's vector gives.
+    Where classes are of very different sizes, few of them reach the late slots, whose vectors then learn from as few
+    tokens as the rare words there have; the classes' vectors, which hold what such words are like, learn from many.
 
     Examples
     --------
