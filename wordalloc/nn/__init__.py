@@ -13,6 +13,9 @@ except ImportError as error:
 
 from wordalloc.allocations import Allocation, Classes, Cutoffs, Table, Tree
 from wordalloc.nn.adaptive import AdaptiveSoftmax
+from wordalloc.nn.class_embedding import ClassEmbedding
+from wordalloc.nn.class_lookup import class_lookup
+from wordalloc.nn.class_recurrent import ClassRecurrent
 from wordalloc.nn.class_softmax import ClassSoftmax
 from wordalloc.nn.embedding import AdaptiveEmbedding
 from wordalloc.nn.full import FullSoftmax
@@ -25,6 +28,8 @@ from wordalloc.vocabulary import Vocabulary
 __all__ = [
     "AdaptiveEmbedding",
     "AdaptiveSoftmax",
+    "ClassEmbedding",
+    "ClassRecurrent",
     "ClassSoftmax",
     "FullSoftmax",
     "LightRNN",
@@ -32,6 +37,7 @@ __all__ = [
     "TableEmbedding",
     "TableSoftmax",
     "TreeSoftmax",
+    "class_lookup",
     "output_layer",
 ]
 

@@ -15,6 +15,7 @@ from wordalloc.checks import whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.nn import cross_entropy
 from wordalloc.nn.arrays import precise_dtype
+from wordalloc.nn.class_places import ClassPlaces, class_places
 from wordalloc.nn.cross_entropy import Weights
 from wordalloc.nn.path_cross_entropy import path_nll
 from wordalloc.nn.path_pairs import Paths
@@ -103,8 +104,9 @@ class ClassSoftmax(OutputLayer):
         if within not in WITHIN:
             raise InputError(f"within must be 'softmax' or 'unigram', not {within!r}")
         self.within, self.sparse = within, sparse
-        sizes = self._place_words(whole_numbers(word_class, "word_class"))
-        self.n_classes = sizes.size
+        places = class_places(vocab_size, word_class)
+        self._keep_places(places)
+        self.n_classes = places.sizes.size
         self.classes = nn.Parameter(torch.empty(self.n_classes, dim))
         self.class_bias = nn.Parameter(torch.empty(self.n_classes)) if bias else None
         self.words = nn.Parameter(torch.empty(vocab_size, dim)) if within == "softmax" else None
@@ -115,25 +117,12 @@ class ClassSoftmax(OutputLayer):
             self._keep_counts(whole_numbers(counts, "counts"))
         self.reset_parameters()
 
-    def _place_words(self, word_class: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Check the classes, keep each word's place, and return the sizes."""
-        if word_class.shape != (self.vocab_size,):
-            raise InputError(f"word_class must have shape ({self.vocab_size},), not {word_class.shape}")
-        if word_class.min() < 0 or word_class.max() >= self.vocab_size:
-            raise InputError(f"classes of {self.vocab_size} words must lie between 0 and {self.vocab_size - 1}")
-        sizes = np.bincount(word_class)
-        if not sizes.all():
-            raise InputError(f"class {int(np.argmin(sizes))} is empty; number the classes 0 … K - 1")
-        members, offsets = np.argsort(word_class, kind="stable"), np.concatenate(([0], np.cumsum(sizes)))
-        slot = np.empty(self.vocab_size, dtype=np.int64)
-        slot[members] = np.arange(self.vocab_size) - np.repeat(offsets[:-1], sizes)
-        # The path of a word is its class, unless it is alone there: nothing is left to choose then.
+    def _keep_places(self, places: ClassPlaces) -> None:
+        """Keep each word's place, and its path: its class, unless it is alone there and nothing is left to choose."""
+        word_class, slot, sizes = places.word_class, places.slot, places.sizes
         alone = sizes[word_class] == 1
         buffers = {
-            "word_class": word_class,
-            "slot": slot,
-            "members": members,
-            "offsets": offsets,
+            **places._asdict(),
             "path_offsets": np.concatenate(([0], np.cumsum(~alone))),
             "path_nodes": word_class[~alone].astype(np.int32),
             "path_slots": slot[~alone].astype(np.int32),
@@ -141,7 +130,6 @@ class ClassSoftmax(OutputLayer):
         }
         for name, values in buffers.items():  # not in the state: they follow from the allocation, as cutoffs do
             self.register_buffer(name, torch.tensor(values), persistent=False)
-        return sizes
 
     def _keep_counts(self, counts: npt.NDArray[np.int64]) -> None:
         """Keep the smoothed counts of words and classes, as whole numbers: no cast of the layer rounds them."""
