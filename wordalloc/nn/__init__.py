@@ -17,6 +17,7 @@ from wordalloc.nn.class_softmax import ClassSoftmax
 from wordalloc.nn.embedding import AdaptiveEmbedding
 from wordalloc.nn.full import FullSoftmax
 from wordalloc.nn.lightrnn import LightRNN
+from wordalloc.nn.noise import Noise
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.table_softmax import TableEmbedding, TableSoftmax
 from wordalloc.nn.tree_softmax import TreeSoftmax
@@ -28,6 +29,7 @@ __all__ = [
     "ClassSoftmax",
     "FullSoftmax",
     "LightRNN",
+    "Noise",
     "OutputLayer",
     "TableEmbedding",
     "TableSoftmax",
