@@ -19,6 +19,7 @@ from wordalloc.nn.full import FullSoftmax
 from wordalloc.nn.lightrnn import LightRNN
 from wordalloc.nn.noise import Noise
 from wordalloc.nn.protocol import OutputLayer
+from wordalloc.nn.sampled_softmax import SampledSoftmax
 from wordalloc.nn.table_softmax import TableEmbedding, TableSoftmax
 from wordalloc.nn.tree_softmax import TreeSoftmax
 from wordalloc.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ __all__ = [
     "LightRNN",
     "Noise",
     "OutputLayer",
+    "SampledSoftmax",
     "TableEmbedding",
     "TableSoftmax",
     "TreeSoftmax",
