@@ -20,7 +20,9 @@ from wordalloc.nn.class_softmax import ClassSoftmax
 from wordalloc.nn.embedding import AdaptiveEmbedding
 from wordalloc.nn.full import FullSoftmax
 from wordalloc.nn.lightrnn import LightRNN
+from wordalloc.nn.noise import Noise
 from wordalloc.nn.protocol import OutputLayer
+from wordalloc.nn.sampled_softmax import SampledSoftmax
 from wordalloc.nn.table_softmax import TableEmbedding, TableSoftmax
 from wordalloc.nn.tree_softmax import TreeSoftmax
 from wordalloc.vocabulary import Vocabulary
@@ -33,7 +35,9 @@ __all__ = [
     "ClassSoftmax",
     "FullSoftmax",
     "LightRNN",
+    "Noise",
     "OutputLayer",
+    "SampledSoftmax",
     "TableEmbedding",
     "TableSoftmax",
     "TreeSoftmax",
