@@ -153,12 +153,12 @@ def _short(number: int) -> str:
 
 @contextlib.contextmanager
 def _stage_bar() -> Iterator[Callable[[Stage], None]]:
-    """Yield a callable that shows on stderr what is done: a bar on a terminal, else a line a stage."""
+    """Yield a callable that shows on stderr what is done: a bar on a terminal, else a line a training."""
     if not sys.stderr.isatty():
         shown: list[str] = []
 
         def tell(stage: Stage) -> None:
-            if shown != [stage.title]:
+            if stage.training is not None and shown != [stage.title]:
                 shown[:] = [stage.title]
                 click.echo(f"{stage.title} …", err=True)
 

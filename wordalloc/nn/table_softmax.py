@@ -50,10 +50,11 @@ class TableSoftmax(OutputLayer):
     columns : Parameter, shape (columns, d)
     row_bias : Parameter, shape (rows,)
 
-    Notes ----- While training (`module.train()`) both softmaxes run over all rows and columns, also those without
-    words, which costs nothing and keeps a price for cells that words may be moved to. `log_prob`, `topk`, `sample`, and
-    after `module.eval()` the loss, are renormalised over rows and cells that hold words, so that probabilities sum to
-    1.
+    Notes
+    -----
+    While training (`module.train()`) both softmaxes run over all rows and columns, also those without words, which
+    costs nothing and keeps a price for cells that words may be moved to. `log_prob`, `topk`, `sample`, and after
+    `module.eval()` the loss, are renormalised over rows and cells that hold words, so that probabilities sum to 1.
 
     The factorisation is that of LightRNN (Li et al., NIPS 2016) for one step a word instead of two.
 

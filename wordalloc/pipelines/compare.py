@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from wordalloc.allocations import Allocation
 from wordalloc.corpus import encode
 from wordalloc.corpus.reading import Paths, open_inputs
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import write_text
-from wordalloc.pipelines.comparison_allocations import held_apart, kept_vocabulary, made_allocations
+from wordalloc.pipelines.comparison_allocations import held_apart, kept_vocabulary, make_allocations
 from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, Contestant, contestants
 from wordalloc.pipelines.comparison_run import in_own_process
 from wordalloc.pipelines.comparison_table import ComparedMethod, compared, perplexity_to_reach, to_csv, to_json
 from wordalloc.training import TrainConfig, TrainProgress
-from wordalloc.training.model import choose_device, make_model
+from wordalloc.training.model import choose_device
 from wordalloc.vocabulary import Vocabulary
 
 BUDGET_TOKENS = 1_000_000
@@ -152,9 +151,8 @@ def compare(
         stage("reading the text")
         text, held = held_apart([file.path for file in files], valid, directory, text_options.get("errors", "strict"))
         vocabulary = kept_vocabulary(directory, text, vocabulary, text_options)
-        made = made_allocations(entrants, directory, vocabulary, text, config, stage)
-        _refuse_impossible(entrants, made, config)
-        rows, failed = _rows(entrants, seeds, text, held, config, directory, progress)
+        make_allocations(entrants, directory, vocabulary, text, config, stage)
+        rows, failed = _rows(entrants, seeds, (text, held), config, directory, progress)
         methods = [compared(label, own) for label, own in rows.items()]
         reach = perplexity_to_reach(methods) if reach is None else reach
         found = Comparison(methods, failed, vocabulary, _unigram_perplexity(held, vocabulary), reach, directory.path)
@@ -212,19 +210,10 @@ def _digest(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _refuse_impossible(
-    entrants: Sequence[Contestant], made: dict[str, Allocation | Vocabulary], config: TrainConfig
-) -> None:
-    """Refuse what a method's model would refuse, before the first of them has trained for an hour."""
-    for one in entrants:
-        make_model(made[one.label], replace(config, **one.method.config))
-
-
 def _rows(
     entrants: Sequence[Contestant],
     seeds: int,
-    text: list[str],
-    held: list[str],
+    texts: tuple[list[str], list[str]],
     config: TrainConfig,
     directory: ComparisonDirectory,
     progress: Callable[[Stage], None],
@@ -233,26 +222,40 @@ def _rows(
     rows: dict[str, list[dict[str, Any]]] = {one.label: [] for one in entrants}
     failed: dict[str, str] = {}
     for seed in range(seeds):
-        for number, one in enumerate(entrants):
-            file = directory.row(one, seed)
-            if not file.exists():
-                title = f"{one.label} ({number + 1} of {len(entrants)}" + (f", seed {seed})" if seeds > 1 else ")")
-                job = {
-                    "paths": text,
-                    "valid": held,
-                    "allocation": os.fspath(directory.allocation_of(one)),
-                    "run": os.fspath(directory.run(one, seed)),
-                    "config": replace(config, seed=seed, **one.method.config).to_json(),
-                }
-                try:
-                    row = in_own_process(job, lambda at, title=title: progress(Stage(title, at)))
-                except RunError as error:
-                    failed[one.label] = str(error)
-                    continue
-                write_text(file, json.dumps(row, indent=2) + "\n")
-                directory.finish(one, seed)
-            rows[one.label].append(directory.read_row(file))
+        for number, one in enumerate(entrants, 1):
+            title = f"{one.label} ({number} of {len(entrants)}" + (f", seed {seed})" if seeds > 1 else ")")
+            try:
+                rows[one.label].append(_row(one, seed, texts, config, directory, _under(title, progress)))
+            except RunError as error:
+                failed[one.label] = str(error)
     return {label: own for label, own in rows.items() if label not in failed}, failed
+
+
+def _row(
+    one: Contestant,
+    seed: int,
+    texts: tuple[list[str], list[str]],
+    config: TrainConfig,
+    directory: ComparisonDirectory,
+    progress: Callable[[TrainProgress], None],
+) -> dict[str, Any]:
+    """Return the row of a contestant and a seed: the one that is there, or what comes of the training."""
+    file = directory.row(one, seed)
+    if not file.exists():
+        job = {
+            "paths": texts[0],
+            "valid": texts[1],
+            "allocation": os.fspath(directory.allocation_of(one)),
+            "run": os.fspath(directory.run(one, seed)),
+            "config": replace(config, seed=seed, **one.method.config).to_json(),
+        }
+        write_text(file, json.dumps(in_own_process(job, progress), indent=2) + "\n")
+        directory.finish(one, seed)
+    return directory.read_row(file)
+
+
+def _under(title: str, progress: Callable[[Stage], None]) -> Callable[[TrainProgress], None]:
+    return lambda at: progress(Stage(title, at))
 
 
 def _unigram_perplexity(held: list[str], vocabulary: Vocabulary) -> float:

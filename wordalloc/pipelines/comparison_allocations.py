@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import Contestant
 from wordalloc.pipelines.tables import make_table
 from wordalloc.training import TrainConfig
+from wordalloc.training.model import make_model
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -50,15 +52,18 @@ def kept_vocabulary(
     return found
 
 
-def made_allocations(
+def make_allocations(
     entrants: Sequence[Contestant],
     directory: ComparisonDirectory,
     vocabulary: Vocabulary,
     text: list[str],
     config: TrainConfig,
     stage: Callable[[str], None],
-) -> dict[str, Allocation | Vocabulary]:
-    """Return each contestant's allocation, made where it is not given; all lie in the directory."""
+) -> None:
+    """Put each contestant's allocation into the directory, made where it is not given.
+
+    What a method's model would refuse is refused here, before the first of them has trained for an hour.
+    """
     known = Text(lambda: vocabulary, lambda: count_bigrams(text, vocabulary))
     makers: dict[str, Callable[[], Allocation]] = {
         "cutoffs": lambda: adaptive_cutoffs(vocabulary, dim=config.width, batch=config.batch * config.bptt),
@@ -66,8 +71,8 @@ def made_allocations(
         "tree": lambda: make_tree(known, "brown"),
         "table": lambda: make_table(known),
     }
-    found = {}
-    for one in entrants:
+    # Those that need nothing made come first.
+    for one in sorted(entrants, key=lambda one: one.method.kind != "vocabulary"):
         file = directory.allocation_of(one)
         if not file.exists():
             stage(f"making {one.method.kind}")
@@ -76,5 +81,4 @@ def made_allocations(
             content.save(file)
         loaded = load(file)
         assert isinstance(loaded, Allocation | Vocabulary)
-        found[one.label] = loaded
-    return found
+        make_model(loaded, replace(config, **one.method.config))

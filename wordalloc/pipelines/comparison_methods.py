@@ -86,22 +86,23 @@ def contestants(layers: Sequence[str], allocations: Sequence[Path]) -> tuple[lis
     by_kind, vocabulary = _sorted_by_kind(allocations)
     needed = {METHODS[name].kind for name in layers}
     for kind, files in by_kind.items():
-        if kind not in needed and kind != "vocabulary":
+        if kind not in needed:
             raise InputError(f"{files[0]}: no layer of this comparison takes {kind}; add one to --layers")
     found = []
     for name in layers:
         method = METHODS[name]
-        files = by_kind.get(method.kind, []) if method.kind != "vocabulary" else []
-        for given in files or [None]:
-            label = name if given is None or len(files) == 1 else f"{name}:{given.name.removesuffix('.safetensors')}"
-            found.append(Contestant(label, method, given))
+        given = by_kind.get(method.kind, [])
+        if len(given) > 1:
+            found += [Contestant(f"{name}:{path.name.removesuffix('.safetensors')}", method, path) for path in given]
+        else:
+            found.append(Contestant(name, method, given[0] if given else None))
     if len({one.folder for one in found}) < len(found):
         raise InputError("two of the allocations have the same file name; rename one of them")
     return found, vocabulary
 
 
 def _sorted_by_kind(allocations: Sequence[Path]) -> tuple[dict[str, list[Path]], Vocabulary | None]:
-    """Return files by what they hold, and the one vocabulary of them all."""
+    """Return the allocations by their kind, and the one vocabulary of them all."""
     by_kind: dict[str, list[Path]] = {}
     vocabulary, first = None, None
     for path in allocations:
@@ -116,5 +117,6 @@ def _sorted_by_kind(allocations: Sequence[Path]) -> tuple[dict[str, list[Path]],
                 f"{path} has another vocabulary than {first}: perplexities over different words cannot be compared; "
                 "make both from the same text with the same options"
             )
-        by_kind.setdefault("vocabulary" if isinstance(content, Vocabulary) else content.kind, []).append(path)
+        if isinstance(content, Allocation):
+            by_kind.setdefault(content.kind, []).append(path)
     return by_kind, vocabulary

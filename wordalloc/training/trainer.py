@@ -274,7 +274,7 @@ class Trainer:
             return {}
         assert isinstance(self.model, LanguageModel) and isinstance(self.model.output, SampledSoftmax)
         found = mean_log_normaliser(self.model, self.part, self.config, self.vocabulary, self.device)
-        return {"log_z": float(self.model.output.log_z), "mean_log_normaliser": found}
+        return {"log_z": self.model.output.log_z or 0.0, "mean_log_normaliser": found}
 
     def _save(self) -> None:
         self._check_weights()
