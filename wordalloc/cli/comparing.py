@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,7 +76,7 @@ def compare(
     """
     with deferred_interrupts():
         from wordalloc.pipelines.compare import compare as run_comparison
-        from wordalloc.pipelines.compare import has_pictures
+        from wordalloc.pipelines.compare import draw
         from wordalloc.training import TrainConfig
 
     names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
@@ -100,8 +101,10 @@ def compare(
         emit_json({**found.to_json(), "output": str(found.folder)})
     else:
         print_comparison(found)
-        if not has_pictures():
-            click.echo("no pictures: pip install 'wordalloc[report]', and once more with --resume")
+    if found.methods and find_spec("matplotlib") is not None:
+        draw(found)
+    elif found.methods:
+        click.echo("no pictures: pip install 'wordalloc[report]', and once more with --resume", err=True)
     if found.failed:
         name, message = next(iter(found.failed.items()))
         raise RunError(f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed)")

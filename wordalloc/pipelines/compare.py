@@ -156,7 +156,8 @@ def compare(
         methods = [compared(label, own) for label, own in rows.items()]
         reach = perplexity_to_reach(methods) if reach is None else reach
         found = Comparison(methods, failed, vocabulary, _unigram_perplexity(held, vocabulary), reach, directory.path)
-        _write(found, directory)
+        write_text(directory.path / "comparison.json", json.dumps(found.to_json(), indent=2) + "\n")
+        write_text(directory.path / "comparison.csv", to_csv(found.methods, found.reach))
     return found
 
 
@@ -264,26 +265,25 @@ def _unigram_perplexity(held: list[str], vocabulary: Vocabulary) -> float:
     return float(np.exp(-log_probability[np.asarray(encode(held, vocabulary).ids)].mean()))
 
 
-def _write(found: Comparison, directory: ComparisonDirectory) -> None:
-    """Write the table and the pictures."""
-    write_text(directory.path / "comparison.json", json.dumps(found.to_json(), indent=2) + "\n")
-    write_text(directory.path / "comparison.csv", to_csv(found.methods, found.reach))
-    if found.methods and has_pictures():
-        from wordalloc.report import perplexity_over_parameters, perplexity_over_time
+def draw(found: Comparison) -> None:
+    """Draw a comparison, as PNG and SVG: perplexity over time of training, and over parameters.
 
-        curves = {m.label: [tuple(zip(*curve, strict=True)) for curve in m.curves] for m in found.methods}
-        points = {m.label: (m.parameters, m.perplexities) for m in found.methods}
-        words = f"{found.vocabulary.size:,} words"
-        for suffix in ("png", "svg"):
-            over_time = directory.path / f"perplexity-over-time.{suffix}"
-            perplexity_over_time(over_time, curves, title=f"Perplexity over time of training, {words}")
-            over_parameters = directory.path / f"perplexity-over-parameters.{suffix}"
-            title = f"Perplexity over parameters of input and output, {words}"
-            perplexity_over_parameters(over_parameters, points, title=title)
+    Raises
+    ------
+    InputError
+        If the library that draws is not installed, or the methods' names do not fit into a picture.
+    """
+    from wordalloc.report import perplexity_over_parameters, perplexity_over_time
 
-
-def has_pictures() -> bool:
-    """Tell whether the library that draws is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("matplotlib") is not None
+    curves = {
+        method.label: [([s for s, _ in curve], [p for _, p in curve]) for curve in method.curves]
+        for method in found.methods
+    }
+    points = {method.label: (method.parameters, method.perplexities) for method in found.methods}
+    words = f"{found.vocabulary.size:,} words"
+    for suffix in ("png", "svg"):
+        over_time = found.folder / f"perplexity-over-time.{suffix}"
+        perplexity_over_time(over_time, curves, title=f"Perplexity over time of training, {words}")
+        over_parameters = found.folder / f"perplexity-over-parameters.{suffix}"
+        title = f"Perplexity over parameters of input and output, {words}"
+        perplexity_over_parameters(over_parameters, points, title=title)
