@@ -364,6 +364,7 @@ def test_blocks_are_drawn_until_the_effective_size_is_reached():
     layer = SampledSoftmax(1000, 8, loss="importance", samples=20, noise="uniform", effective_samples=150).double()
     hidden, target = torch.randn(5, 8, dtype=torch.float64), torch.randint(1000, (5,))
     weight = torch.tensor([1.0, 2.0, 1.0, 0.0, 1.0]).double()
+    hidden[3] *= 100  # of effective size 1, but it counts nothing
 
     def size(negatives: Tensor) -> Tensor:
         weights = (hidden @ layer.head[negatives].T + layer.head_bias[negatives]).exp() * 1000
