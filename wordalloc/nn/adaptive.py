@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,6 +21,7 @@ from wordalloc.nn.cluster_bound import ClusterBound
 from wordalloc.nn.cross_entropy import Weights
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.selection import best_first, draw, topk_by_rank
+from wordalloc.nn.unigram import smoothed_shares
 
 WORTH_BOUNDING = 64  # tokens; to find the bounds of a cluster costs about as much as scoring it for so many
 
@@ -41,7 +44,7 @@ class AdaptiveSoftmax(OutputLayer):
     div_value : float
         At least 1.
     head_bias : bool
-        Whether the head has a bias.
+        Whether the head has a bias. In `from_allocation` it begins at the counts, else at 0.
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -105,7 +108,17 @@ class AdaptiveSoftmax(OutputLayer):
             raise InputError(f"an adaptive softmax needs cutoffs, not {type(allocation).__name__}")
         options.setdefault("div_value", allocation.parameters.get("div_value", 4.0))
         vocabulary = allocation.vocabulary
-        return cls(vocabulary.size, dim, allocation.cutoffs.tolist(), unk=vocabulary.unk_rank, **options)
+        layer = cls(vocabulary.size, dim, allocation.cutoffs.tolist(), unk=vocabulary.unk_rank, **options)
+        return layer.begin_at(vocabulary.counts)
+
+    def begin_at(self, counts: npt.ArrayLike) -> Self:
+        """Set the head's bias, if there is one, to the log shares of words and clusters in the counts, (V,)."""
+        if self.head_bias is not None:
+            shares = smoothed_shares(counts)
+            clusters = [shares[first:end].sum() for first, end in itertools.pairwise(self.bounds[1:])]
+            with torch.no_grad():
+                self.head_bias.copy_(torch.from_numpy(np.log([*shares[: self.bounds[1]], *clusters])))
+        return self
 
     @classmethod
     def from_torch(cls, module: nn.AdaptiveLogSoftmaxWithLoss, *, unk: int | None = None) -> Self:

@@ -21,6 +21,7 @@ from wordalloc.nn.path_cross_entropy import path_nll
 from wordalloc.nn.path_pairs import Paths
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.two_level import Inside, draw_by_group, topk_by_group
+from wordalloc.nn.unigram import smoothed_shares
 
 WITHIN = ("softmax", "unigram")
 
@@ -45,7 +46,7 @@ class ClassSoftmax(OutputLayer):
     counts : array_like of int, shape (V,), optional
         How often each word occurs, for "unigram".
     bias : bool
-        Whether classes and words have biases.
+        Whether classes and words have biases. In `from_allocation` they begin at the counts, else at 0.
     sparse : bool
         Whether the gradient of `words` holds only the rows of the classes that were opened, as with
         ``nn.Embedding(sparse=True)``. Not for ``torch.compile``, where it is dense.
@@ -159,7 +160,19 @@ class ClassSoftmax(OutputLayer):
         vocabulary = allocation.vocabulary
         if options.get("within") == "unigram":
             options.setdefault("counts", vocabulary.counts)
-        return cls(vocabulary.size, dim, allocation.word_class, unk=vocabulary.unk_rank, **options)
+        layer = cls(vocabulary.size, dim, allocation.word_class, unk=vocabulary.unk_rank, **options)
+        return layer.begin_at(vocabulary.counts)
+
+    def begin_at(self, counts: npt.ArrayLike) -> Self:
+        """Set the biases, if there are any, to the log shares of classes and words in the counts, (V,)."""
+        shares = smoothed_shares(counts)
+        with torch.no_grad():
+            if self.class_bias is not None:
+                by_class = np.bincount(self.word_class.cpu(), shares)
+                self.class_bias.copy_(torch.from_numpy(np.log(by_class)))
+            if self.word_bias is not None:
+                self.word_bias.copy_(torch.from_numpy(np.log(shares[self.members.cpu()])))
+        return self
 
     def _second_level(self, hidden: Tensor, target: Tensor) -> Tensor:
         """Return -log P(word | class, h) of each token: (N,)."""

@@ -23,7 +23,7 @@ class FullSoftmax(AdaptiveSoftmax):
     dim : int
         d.
     bias : bool
-        Whether each word has a bias.
+        Whether each word has a bias. In `from_allocation` it begins at the log of its share of the counts, else at 0.
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -60,4 +60,4 @@ class FullSoftmax(AdaptiveSoftmax):
     def from_allocation(cls, allocation: Allocation | Vocabulary, dim: int, **options: Any) -> Self:
         """Make the full softmax over a vocabulary, or over the one of any allocation."""
         vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-        return cls(vocabulary.size, dim, unk=vocabulary.unk_rank, **options)
+        return cls(vocabulary.size, dim, unk=vocabulary.unk_rank, **options).begin_at(vocabulary.counts)

@@ -124,17 +124,16 @@ class SampledSoftmax(FullSoftmax):
         self.effective_samples = effective_samples
         self.noise = _make_noise(noise, noise_power, counts, vocab_size)
         self.learnt_log_z = nn.Parameter(torch.zeros(())) if normaliser == "learnt" else None
-        share = np.ones(vocab_size) if counts is None else _as_counts(counts, vocab_size) + 1.0
-        with torch.no_grad():
-            self.head_bias.copy_(torch.from_numpy(np.log(share / share.sum())))
-            if loss == "negative":
+        self.begin_at(np.zeros(vocab_size) if counts is None else _as_counts(counts, vocab_size))
+        if loss == "negative":
+            with torch.no_grad():
                 self.head_bias.add_(negative_log_z(samples))
 
     @classmethod
     def from_allocation(cls, allocation: Allocation | Vocabulary, dim: int, **options: Any) -> Self:
         """Make the layer over a vocabulary, or over the one of any allocation, with its counts."""
         vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-        return super().from_allocation(allocation, dim, **{"counts": vocabulary.counts, **options})
+        return cls(vocabulary.size, dim, unk=vocabulary.unk_rank, **{"counts": vocabulary.counts, **options})
 
     @property
     def log_z(self) -> float | None:

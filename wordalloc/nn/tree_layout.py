@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,26 @@ class TreeLayout(NamedTuple):
         """The node that each step leaves."""
         sizes = np.diff(self.step_offsets)
         return np.repeat(np.arange(sizes.size), sizes)
+
+    def log_odds(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return a bias for each row of weights, such that every node's steps are as probable as the words below.
+
+        Parameters
+        ----------
+        shares : ndarray of float64, shape (V,)
+            Of the words; positive.
+        """
+        below = np.zeros(self.step_child.size)  # the mass that each step leads to
+        below[self.word_step[self.word_step >= 0]] = shares[self.word_step >= 0]
+        for first, end in reversed(list(itertools.pairwise(self.levels))[1:]):
+            begin, stop = self.step_offsets[first], self.step_offsets[end]
+            below[self.node_step[first:end]] = np.add.reduceat(below[begin:stop], self.step_offsets[first:end] - begin)
+        logs, two = np.log(below), np.diff(self.step_offsets) == 2
+        biases = np.empty(int(self.row_offsets[-1]))
+        first = self.step_offsets[:-1][two]
+        biases[self.row_offsets[:-1][two]] = logs[first + 1] - logs[first]
+        biases[np.repeat(~two, np.diff(self.row_offsets))] = logs[np.repeat(~two, np.diff(self.step_offsets))]
+        return biases
 
     def paths(self) -> dict[str, npt.NDArray[np.integer]]:
         """Return the packed paths of the words, under the names of `Paths`."""

@@ -16,6 +16,7 @@ from wordalloc.nn.path_pairs import Paths
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.tree_layout import lay_out
 from wordalloc.nn.tree_search import TreeSearch
+from wordalloc.nn.unigram import smoothed_shares
 
 
 class TreeSoftmax(OutputLayer):
@@ -39,7 +40,7 @@ class TreeSoftmax(OutputLayer):
         model, with a row for each of them instead of one for each node above; on a GPU, where small products are slow
         (Grave et al. 2017, section 3), a few hundred such rows cost no more than a few.
     bias : bool
-        Whether each row has a bias.
+        Whether each row has a bias. In `from_allocation` they begin at the counts, else at 0.
     sparse : bool
         Whether the gradient of `rows` holds only the rows of nodes that were passed, as with
         ``nn.Embedding(sparse=True)``. Not for ``torch.compile``, where it is dense.
@@ -87,7 +88,7 @@ class TreeSoftmax(OutputLayer):
     ) -> None:
         super().__init__(vocab_size, dim, unk=unk)
         self.sparse, self.flatten_levels = sparse, flatten_levels
-        layout = lay_out(vocab_size, offsets, children, flatten_levels)
+        self.layout = layout = lay_out(vocab_size, offsets, children, flatten_levels)
         for name, values in layout.paths().items():  # not in the state: they follow from the allocation
             self.register_buffer(f"path_{name}", torch.tensor(values), persistent=False)
         self.tree = TreeSearch(layout)
@@ -109,7 +110,15 @@ class TreeSoftmax(OutputLayer):
         if not isinstance(allocation, Tree):
             raise InputError(f"a tree softmax needs a tree, not {type(allocation).__name__}")
         vocabulary = allocation.vocabulary
-        return cls(vocabulary.size, dim, *allocation.children, unk=vocabulary.unk_rank, **options)
+        layer = cls(vocabulary.size, dim, *allocation.children, unk=vocabulary.unk_rank, **options)
+        return layer.begin_at(vocabulary.counts)
+
+    def begin_at(self, counts: npt.ArrayLike) -> Self:
+        """Set the biases, if there are any, to what the steps of each node are worth by the counts, (V,)."""
+        if self.row_bias is not None:
+            with torch.no_grad():
+                self.row_bias.copy_(torch.from_numpy(self.layout.log_odds(smoothed_shares(counts))))
+        return self
 
     def _nll(self, hidden: Tensor, target: Tensor) -> Tensor:
         paths = Paths(self.path_offsets, self.path_nodes, self.path_slots, self.path_areas, self.path_node_offsets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from wordalloc.allocations import Allocation, Classes, Cutoffs, Table
+from wordalloc.allocations import Allocation, Classes, Cutoffs, Table, Tree
 from wordalloc.errors import InputError
 from wordalloc.nn import (
     AdaptiveEmbedding,
@@ -120,9 +120,19 @@ def join(states: list[State]) -> State:
     return torch.cat(states, dim=1)
 
 
+# Every output layer begins at the unigram distribution; tables do so by themselves.
+_BIASES: dict[type, dict[str, bool]] = {
+    Vocabulary: {"bias": True},
+    Cutoffs: {"head_bias": True},
+    Classes: {"bias": True},
+    Tree: {"bias": True},
+    Table: {},
+}
+
+
 def _output(allocation: Allocation | Vocabulary, config: TrainConfig) -> OutputLayer:
     if config.loss == "softmax":
-        return output_layer(allocation, config.width)
+        return output_layer(allocation, config.width, **_BIASES[type(allocation)])
     if not isinstance(allocation, Vocabulary):
         raise InputError(
             f"the loss {config.loss} samples a full output layer, and {allocation.kind} ask for another; leave one out"
