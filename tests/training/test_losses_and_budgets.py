@@ -159,6 +159,32 @@ def test_a_budget_of_seconds_ends_the_run_and_the_rate_falls_with_it(chain, voca
     np.testing.assert_allclose(so_far, [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.15)
 
 
+def test_validation_takes_nothing_off_a_budget_of_seconds(chain, vocabulary, tmp_path):
+    (tmp_path / "short.txt").write_text("".join(chain.train.read_text().splitlines(keepends=True)[:8]))
+    config = replace(SMALL, max_seconds=0.03, epochs=10_000)  # an epoch is one step; a validation is 250
+    valid = [chain.train, chain.valid]
+    result = train(tmp_path / "short.txt", valid=valid, allocation=vocabulary, run=tmp_path / "run", config=config)
+    directory = RunDirectory(tmp_path / "run")
+    assert sum(entry.get("train_seconds", 0) for entry in directory.read_lines(directory.timings)) >= 0.03
+    assert result.epochs[-1]["epoch"] > 1
+
+
+def test_the_step_that_ends_a_budget_of_seconds_is_validated(chain, vocabulary, tmp_path):
+    # Steps that take as long to put together as to train: half of the budgets end in between.
+    config = replace(SMALL, width=2, cell="rnn", batch=500, bptt=2, max_seconds=0.03, epochs=10_000, validations=1)
+    for number in range(10):
+        run = tmp_path / str(number)
+        train(chain.train, valid=chain.valid, allocation=vocabulary, run=run, config=config)
+        entries = read(run / "metrics.jsonl")
+        assert [entry["step"] for entry in entries if "part_nll" in entry] == [entries[-1]["step"]]
+
+
+def test_a_budget_shorter_than_a_step_takes_one(chain, vocabulary, tmp_path):
+    config = replace(SMALL, max_seconds=1e-9, epochs=10_000, validations=3)
+    result = train(chain.train, valid=chain.valid, allocation=vocabulary, run=tmp_path / "run", config=config)
+    assert [entry["tokens"] for entry in result.epochs] == [160]
+
+
 def test_a_finished_budget_of_seconds_resumes_to_its_result(chain, vocabulary, tmp_path):
     options = {"valid": chain.valid, "allocation": vocabulary, "run": tmp_path / "run"}
     options["config"] = replace(SMALL, max_seconds=0.3, epochs=10_000)

@@ -109,12 +109,14 @@ class Trainer:
         ranks = replace_singletons(self.vocabulary, config.seed, at.epoch)
         saved = time.monotonic()
         self.window = Window()
+        done = self._done()
         for batch in batches.steps(at.step_in_epoch, ranks):
-            if self._done() >= 1:
+            if done >= 1:
                 break
             self._step(batch)
+            done = self._done()  # once a step, so that the step that ends the budget is also the last one validated
             self._show()
-            if at.validations < config.validations and self._done() * config.validations >= at.validations + 1:
+            if at.validations < config.validations and done * config.validations >= at.validations + 1:
                 self._report()
                 self._validate_part()
                 self._start_window()
@@ -131,7 +133,9 @@ class Trainer:
         """Return the share of the budget behind this step, of tokens or of seconds, whichever is nearer its end."""
         done = self.at.tokens / self.total_tokens
         if self.config.max_seconds is not None:
-            done = max(done, (self.at.seconds + self.window.seconds) / self.config.max_seconds)
+            # A window without a step has not trained: what passes then is validation.
+            unreported = self.window.seconds if self.window.tokens else 0.0
+            done = max(done, (self.at.seconds + unreported) / self.config.max_seconds)
         return done
 
     def _start_window(self) -> None:
