@@ -36,7 +36,7 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     step : int
         Counted from 0; the rate rises over the first `config.warmup`.
     done : float
-        Share of the tokens behind this step, by which the rate falls.
+        Share of the budget, of tokens or seconds, behind this step, by which the rate falls.
 
     Examples
     --------
