@@ -11,7 +11,7 @@ import torch
 
 import wordalloc as package
 from wordalloc.allocations import save
-from wordalloc.errors import FormatError, InputError, RunError
+from wordalloc.errors import FormatError, InputError, OutputError, RunError
 from wordalloc.pipelines.comparison_allocations import make_allocations
 from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import METHODS, contestants
@@ -98,6 +98,8 @@ def test_timings_that_are_gone_are_named(folder, tmp_path):
 def test_what_goes_wrong_in_the_process_is_told(folder, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"nowhere\.txt"):
         in_own_process(job(folder, tmp_path / "run", valid="nowhere.txt"), ignored)
+    with pytest.raises(OutputError, match="cannot make the run directory"):
+        in_own_process(job(folder, folder / "train.txt" / "run"), ignored)
     # A process that ends before it has read what to do: more than a pipe holds.
     monkeypatch.setattr(sys, "executable", shutil.which("true"))
     with pytest.raises(RunError, match="unexpected end: exit status 0"):

@@ -257,6 +257,17 @@ def test_a_sampled_loss_that_is_no_number_stops_with_the_step(chain, vocabulary,
         train(chain.train, allocation=vocabulary, run=tmp_path / "run", config=wild)
 
 
+def test_without_a_compiler_there_is_one_line(chain, vocabulary, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    options = {"allocation": vocabulary, "run": tmp_path / "run"}
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
+        pytest.raises(RunError, match=r"no-such-compiler.*leave out --compile") as caught,
+    ):
+        train(chain.train, **options, config=replace(SMALL, compile=True))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.parametrize("loss", ["softmax", "sampled-softmax"])

@@ -24,7 +24,7 @@ from wordalloc.training.data import Batch, Sentences, Streams, part_of, replace_
 from wordalloc.training.evaluation import initial_state, mean_log_normaliser, mean_nll, perplexity
 from wordalloc.training.event_log import EventLog
 from wordalloc.training.model import LanguageModel, State, detach, join, make_model
-from wordalloc.training.optimisation import learning_rate, make_optimizer
+from wordalloc.training.optimisation import compiled, learning_rate, make_optimizer
 from wordalloc.training.position import Position, TrainProgress, Window
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
@@ -72,7 +72,7 @@ class Trainer:
         self.directory, self.device, self.progress = directory, device, progress
         torch.manual_seed(config.seed)
         self.model = make_model(allocation, config).to(device)
-        self.loss = torch.compile(self.model.loss) if config.compile else self.model.loss
+        self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
         self.state: State = None
