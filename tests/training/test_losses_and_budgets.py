@@ -116,19 +116,20 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(
 
 
 def test_a_killed_sampled_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):
+    config = replace(SMALL, epochs=1, loss="nce", samples=20, warmup=50, checkpoint_seconds=0.0, validations=7)
+    options = {"valid": chain.valid, "config": config, "tensorboard": True, "eos": False}
+    train(chain.train, run=tmp_path / "unbroken", **options)
     command = [sys.executable, "-m", "wordalloc", "train", str(chain.train), "--valid", str(chain.valid), "--no-eos"]
     command += ["--width", "32", "--batch", "8", "--bptt", "20", "--loss", "nce", "--samples", "20", "--device", "cpu"]
     command += ["--learning-rate", "0.01", "--checkpoint-seconds", "0", "--validations", "7", "--tensorboard"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = {"cwd": tmp_path, "env": env, "check": True, "capture_output": True}
-    subprocess.run([*command, "--run", "unbroken"], **options)
     process = subprocess.Popen([*command, "--run", "broken"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
     latest = tmp_path / "broken" / "checkpoint" / "latest.safetensors"
     while process.poll() is None and not latest.exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    subprocess.run([*command, "--run", "broken", "--resume"], **options)
+    train(chain.train, run=tmp_path / "broken", resume=True, **options)
     for name in ("metrics.jsonl", "checkpoint/best.safetensors"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
     points = [entry for entry in read(tmp_path / "broken" / "metrics.jsonl") if "part_nll" in entry]
