@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,20 @@ def test_another_comparison_cannot_go_on_in_the_folder(unbroken, command, monkey
             main(other)
         out, err = capsys.readouterr()
         assert (ended.value.code, out) == (2, "") and says in err and err.count("\n") == 1
+
+
+def test_a_damaged_run_is_named_and_kept(unbroken, command, monkeypatch, capsys):
+    arguments, folder = command
+    monkeypatch.chdir(folder)
+    shutil.copytree(unbroken[1], folder / "damaged")
+    (folder / "damaged" / "rows" / "full-0.json").unlink()
+    run = folder / "damaged" / "runs" / "full-0"
+    (run / "config.json").write_text("no")
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments[3:], "-o", "damaged"])
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "remove damaged/runs/full-0 and give --resume" in err
+    assert run.exists() and (folder / "damaged" / "rows" / "classes-0.json").exists()
 
 
 def wait_until(holds, process=None):

@@ -249,7 +249,14 @@ def _row(
             "run": os.fspath(directory.run(one, seed)),
             "config": replace(config, seed=seed, **one.method.config).to_json(),
         }
-        write_text(file, json.dumps(in_own_process(job, progress), indent=2) + "\n")
+        try:
+            row = in_own_process(job, progress)
+        except InputError as error:
+            if not directory.run(one, seed).exists():
+                raise
+            remedy = f"in a comparison: remove {directory.run(one, seed)} and give --resume"
+            raise type(error)(f"{error}; {remedy}") from error
+        write_text(file, json.dumps(row, indent=2) + "\n")
     directory.finish(one, seed)
     return directory.read_row(file)
 
