@@ -77,6 +77,41 @@ def test_one_table_as_text_json_csv_and_pictures(unbroken):
         ET.parse(folder / f"{picture}.svg")
 
 
+@pytest.mark.parametrize("columns", [80, 128])
+def test_no_figure_is_lost_on_a_narrow_terminal(unbroken, again, monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    again("-o", "unbroken")
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in unbroken[0].splitlines() if line.startswith("full "))
+    found = [line.removeprefix("full ") for line in lines if line.startswith("full ")]
+    assert len(found) == (2 if columns == 80 else 1) and all(len(line) < columns for line in found)
+    assert sorted(" ".join(found).split()) == sorted(line.split()[1:])
+
+
+def test_without_matplotlib_there_is_all_but_the_pictures(unbroken, again, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("wordalloc.report")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    again("-o", "unbroken", "--json")
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["methods"]) == 2 and "no pictures: pictures need matplotlib: pip install" in err
+
+
+@pytest.fixture
+def again(command, monkeypatch):
+    """Call the comparison again, without a process; it ends well."""
+    arguments, folder = command
+    monkeypatch.chdir(folder)
+
+    def run(*more):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments[3:], *more])
+        assert ended.value.code == 0
+
+    return run
+
+
 @PROC
 def test_a_comparison_killed_in_every_way_ends_in_the_table_of_an_unbroken_one(command, unbroken):
     arguments, folder = command

@@ -115,7 +115,7 @@ def compare(
 
 def print_comparison(found: Comparison) -> None:
     """Print the one table."""
-    click.echo(f"{counted(found.vocabulary)}; unigram perplexity {found.unigram_perplexity:.1f}\n")
+    click.echo(f"{counted(found.vocabulary)}; unigram perplexity {found.unigram_perplexity:.1f}")
     base = next((method for method in found.methods if method.label == "full"), None)
     reach = "–" if found.reach is None else f"{found.reach:.1f}"
     columns = ["method", "perplexity", "÷ full", "tokens/s", "÷ full", "scoring", "top-10", "weights", "bytes", "peak"]
@@ -123,6 +123,7 @@ def print_comparison(found: Comparison) -> None:
     rows = [_row(method, base, found.reach) for method in found.methods]
     whole = not sys.stdout.isatty() or get_terminal_size().columns >= PIPE_WIDTH
     for chosen in (range(11),) if whole else ((0, 1, 2, 3, 4, 10), (0, 5, 6, 7, 8, 9)):
+        click.echo()
         print_table([columns[place] for place in chosen], [[row[place] for place in chosen] for row in rows])
     click.echo(
         "\ntokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of\n"
