@@ -17,6 +17,8 @@ import pytest
 
 import wordalloc as package
 from wordalloc.cli import main
+from wordalloc.cli.comparing import compare
+from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, METHODS
 from wordalloc.training import evaluate
 
 SMALL = ("--width", 16, "--batch", 8, "--bptt", 10, "--device", "cpu", "--min-count", 2)
@@ -203,6 +205,12 @@ def test_bad_input_writes_nothing(refused_here, corpus, tmp_path, arguments, say
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.txt").write_text("mine and mine")
     assert says in refused_here("compare", corpus / "train.txt", *SMALL, *arguments)
+
+
+def test_the_help_names_every_method():
+    (layers,) = (option for option in compare.params if option.name == "layers")
+    assert layers.default == ",".join(DEFAULT_LAYERS)
+    assert all(name in layers.default or name in layers.help for name in METHODS)
 
 
 def test_a_text_too_short_to_hold_out(refused, tmp_path):
