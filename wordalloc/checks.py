@@ -110,6 +110,17 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
+def printable(text: str) -> str:
+    r"""Return `text` with what is not to be printed escaped: no corpus and no file name steers the terminal.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m")
+    'a\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def nearest(name: str, names: Sequence[str]) -> str:
     """Return what is said of an unknown name: the one that may be meant, and all there are.
 

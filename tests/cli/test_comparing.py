@@ -1,10 +1,11 @@
-"""``wordalloc compare``, as processes: the table and its files, broken off and resumed, refused."""
+"""``wordalloc compare``: the table and its files, broken off and resumed, refused."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,101 +16,165 @@ from pathlib import Path
 import pytest
 
 import wordalloc as package
+from wordalloc.cli import main
+from wordalloc.cli.comparing import compare
+from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, METHODS
+from wordalloc.training import evaluate
 
 SMALL = ("--width", 16, "--batch", 8, "--bptt", 10, "--device", "cpu", "--min-count", 2)
+PROC = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the child process in /proc")
 
 
-def without_measurements(text: str) -> dict:
+@pytest.fixture(scope="module")
+def command(corpus, tmp_path_factory):
+    """A comparison of two methods over many short passes, each of which ends in a checkpoint; and where it runs."""
+    folder = tmp_path_factory.mktemp("compare")
+    lines = (corpus / "train.txt").read_text().splitlines(keepends=True)
+    (folder / "short.txt").write_text("".join(lines[:100]))
+    package.frequency_classes(package.count(folder / "short.txt", min_count=2), 5).save(folder / "five.safetensors")
+    arguments = ("short.txt", "--layers", "full,classes", "--allocation", "five.safetensors", "--budget-tokens", 20_000)
+    return [sys.executable, "-m", "wordalloc", "compare", *map(str, (*arguments, *SMALL, "--resume"))], folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(command):
+    """What the comparison prints, and its folder."""
+    arguments, folder = command
+    done = subprocess.run([*arguments, "-o", "unbroken"], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout, folder / "unbroken"
+
+
+def without_measurements(content: dict) -> dict:
     """A comparison's figures without those in seconds, and without memory."""
-    content = json.loads(text)
-    for method in content["methods"]:
-        del method["measured"]
-    return {name: value for name, value in content.items() if name != "output"}
+    kept = {name: value for name, value in content.items() if name != "output"}
+    kept["methods"] = [{n: v for n, v in method.items() if n != "measured"} for method in content["methods"]]
+    return kept
 
 
-def test_one_table_of_every_kind_of_method(wordalloc, corpus, tmp_path):
-    layers = "full,adaptive,classes,tree,table,lightrnn,factorised-input,factorised-recurrence,blackout"
-    status, out, err = wordalloc(
-        "compare", corpus / "train.txt", "--layers", layers, "--budget-tokens", 3000, *SMALL, "--samples", 40
-    )
-    assert status == 0, err
-    table = [line.split() for line in out.splitlines()]
-    assert [line[0] for line in table if line and line[0] in layers.split(",")] == layers.split(",")
-    folder = tmp_path / "wordalloc-compare"
+def test_one_table_as_text_json_csv_and_pictures(unbroken):
+    out, folder = unbroken
+    table = {line.split()[0]: line.split() for line in out.splitlines() if line.startswith(("full ", "classes "))}
     content = json.loads((folder / "comparison.json").read_text())
     with (folder / "comparison.csv").open(newline="") as file:
         lines = {line["method"]: line for line in csv.DictReader(file)}
     methods = {method["method"]: method for method in content["methods"]}
-    assert list(methods) == list(lines) == layers.split(",") and content["failed"] == {}
-    size = content["vocab_size"]
+    assert list(table) == list(methods) == list(lines) == ["full", "classes"] and content["failed"] == {}
     held, kept = (package.count(folder / name, eos=False).total for name in ("valid.txt", "train.txt"))
-    assert (held, kept) == (12 * 75, 12 * 1425)  # every 20th of 1,500 lines
-    assert methods["full"]["parameters"] == 2 * 16 * size and methods["full"]["perplexity_to_full"] == 1
-    assert methods["blackout"]["parameters"] == (2 * 16 + 1) * size
+    assert (held, kept) == (12 * 5, 12 * 95)  # every 20th of 100 lines
+    # The words of the allocation given are those of every method.
+    size = package.load(folder.parent / "five.safetensors").vocabulary.size
+    assert content["vocab_size"] == size and methods["full"]["parameters"] == 2 * 16 * size
+    assert methods["classes"]["parameters"] == 2 * 16 * size + 16 * 5  # a vector a class
     for name, method in methods.items():
-        assert 1 < method["perplexity"] < size
-        assert method["perplexity"] == float(lines[name]["perplexity"])
-        assert method["perplexity_to_full"] == pytest.approx(method["perplexity"] / methods["full"]["perplexity"])
+        perplexity = method["perplexity"]
+        assert perplexity == float(lines[name]["perplexity"]) and table[name][1] == f"{perplexity:.1f}"
+        assert method["perplexity_to_full"] == pytest.approx(perplexity / methods["full"]["perplexity"])
+        assert evaluate(folder / "runs" / f"{name}-0", folder / "valid.txt").perplexity == pytest.approx(perplexity)
+        assert 20_000 <= method["tokens"][0] < 20_080
         assert len(method["curve_perplexities"][0]) == 20 == len(method["measured"]["curve_seconds"][0])
-        seconds = method["measured"]["curve_seconds"][0]
-        assert seconds == sorted(seconds) and seconds[0] > 0
-        assert 3000 <= method["tokens"][0] < 3080
-        # Each run can be evaluated on its own, to the same figure.
-        assert (folder / "runs" / f"{name}-0" / "checkpoint" / "best.safetensors").exists()
-    assert methods["full"]["measured"]["seconds_to_reach"] == pytest.approx(
-        methods["full"]["measured"]["curve_seconds"][0][-1]
-    )
-    status, out, _ = wordalloc("evaluate", folder / "runs" / "tree-0", folder / "valid.txt", "--json")
-    assert json.loads(out)["perplexity"] == pytest.approx(methods["tree"]["perplexity"], rel=1e-5)
+        assert not (folder / "runs" / f"{name}-0" / "checkpoint" / "latest.safetensors").exists()
+    assert methods["full"]["measured"]["seconds_to_reach"] is not None
     for picture in ("perplexity-over-time", "perplexity-over-parameters"):
         assert (folder / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
         ET.parse(folder / f"{picture}.svg")
 
 
-def test_a_killed_comparison_resumes_to_the_table_of_an_unbroken_one(corpus, tmp_path):
-    command = [sys.executable, "-m", "wordalloc", "compare", str(corpus / "train.txt"), "--layers", "full,adaptive"]
-    command += [*map(str, SMALL), "--budget-tokens", "12000", "--seeds", "2", "--resume", "--json", "-o"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = {"cwd": tmp_path, "env": env, "check": True, "capture_output": True, "text": True}
-    expected = subprocess.run([*command, "unbroken"], **options).stdout
-    # While the first trains, while the third does, and between two rows.
-    for seen in ("runs/full-0/metrics.jsonl", "runs/full-1/metrics.jsonl", "rows/full-1.json"):
-        process = subprocess.Popen(
-            [*command, "broken"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_for(tmp_path / "broken" / seen, process)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, seen
-    found = subprocess.run([*command, "broken"], **options).stdout
-    assert without_measurements(found) == without_measurements(expected)
-    assert len(json.loads(found)["methods"][0]["perplexities"]) == 2
+@pytest.mark.parametrize("columns", [80, 128])
+def test_no_figure_is_lost_on_a_narrow_terminal(unbroken, again, monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    again("-o", "unbroken")
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in unbroken[0].splitlines() if line.startswith("full "))
+    found = [line.removeprefix("full ") for line in lines if line.startswith("full ")]
+    assert len(found) == (2 if columns == 80 else 1) and all(len(line) < columns for line in found)
+    assert sorted(" ".join(found).split()) == sorted(line.split()[1:])
 
 
-def test_a_budget_of_seconds_ends_every_training(wordalloc, corpus):
-    options = ("--layers", "full,adaptive", "--budget-seconds", 1.5, *SMALL, "--json", "--valid", corpus / "valid.txt")
-    status, out, err = wordalloc("compare", corpus / "train.txt", *options)
-    assert status == 0, err
-    for method in json.loads(out)["methods"]:
-        assert method["tokens"][0] > 18_000  # more than one pass over the text
-        assert 1.4 < method["measured"]["curve_seconds"][0][-1] < 3
+def test_without_matplotlib_there_is_all_but_the_pictures(unbroken, again, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("wordalloc.report")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    again("-o", "unbroken", "--json")
+    out, err = capsys.readouterr()
+    assert len(json.loads(out)["methods"]) == 2 and "no pictures: pictures need matplotlib: pip install" in err
 
 
-def test_allocations_that_are_given(wordalloc, corpus, tmp_path, refused):
-    text = ("--min-count", 2)
-    wordalloc("classes", corpus / "train.txt", *text, "-k", 5, "-o", "few.safetensors")
-    wordalloc("classes", corpus / "train.txt", *text, "-k", 50, "-o", "many.safetensors")
-    options = ("--valid", corpus / "valid.txt", "--budget-tokens", 500, *SMALL, "--json")
-    given = ("--layers", "classes", "--allocation", "few.safetensors", "--allocation", "many.safetensors")
-    status, out, err = wordalloc("compare", corpus / "train.txt", *options, *given)
-    assert status == 0, err
+@pytest.fixture
+def again(command, monkeypatch):
+    """Call the comparison again, without a process; it ends well."""
+    arguments, folder = command
+    monkeypatch.chdir(folder)
+
+    def run(*more):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments[3:], *more])
+        assert ended.value.code == 0
+
+    return run
+
+
+@PROC
+def test_a_comparison_killed_in_every_way_ends_in_the_table_of_an_unbroken_one(command, unbroken):
+    arguments, folder = command
+    broken = folder / "broken"
+    options = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    arguments = [*arguments, "--json", "-o", "broken"]
+
+    # A training that dies leaves the other methods.
+    process = subprocess.Popen(arguments, **options)
+    wait_until((broken / "runs" / "full-0" / "checkpoint" / "latest.safetensors").exists, process)
+    os.kill(child_of(process.pid), signal.SIGKILL)
+    out, err = process.communicate()
+    assert process.returncode == 1 and "wordalloc: full: the training in" in err and "1 of 2 failed" in err
     content = json.loads(out)
-    assert [method["method"] for method in content["methods"]] == ["classes:few", "classes:many"]
-    assert content["methods"][1]["parameters"] - content["methods"][0]["parameters"] == 45 * 16
-    assert content["methods"][0]["perplexity_to_full"] is None
-    # Another configuration cannot go on there, nor anything without --resume.
-    wrong = refused("compare", corpus / "train.txt", *options, *given, "--resume", "--width", 8)
-    assert "another width: it was 16, now 8" in wrong
-    assert "holds a comparison already; give --resume" in refused("compare", corpus / "train.txt", *options, *given)
+    assert [method["method"] for method in content["methods"]] == ["classes"] and list(content["failed"]) == ["full"]
+
+    # No training outlives its comparison.
+    process = subprocess.Popen(arguments, **options)
+    timings = broken / "runs" / "full-0" / "timings.jsonl"
+    size = timings.stat().st_size
+    wait_until(lambda: timings.stat().st_size > size, process)  # it goes on
+    child = child_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not is_running(child))
+
+    # Killed between writing a row and dropping the checkpoint.
+    (broken / "runs" / "classes-0" / "checkpoint" / "latest.safetensors").touch()
+    found = json.loads(subprocess.run(arguments, cwd=folder, check=True, capture_output=True).stdout)
+    expected = json.loads((unbroken[1] / "comparison.json").read_text())
+    assert without_measurements(found) == without_measurements(expected)
+    assert list(broken.rglob("latest.safetensors")) == []
+
+
+def test_a_budget_of_seconds_and_seeds(wordalloc, corpus):
+    options = ("--layers", "full", "--budget-seconds", 0.5, "--seeds", 2, "--valid", "-", *SMALL, "--json")
+    status, out, err = wordalloc("compare", corpus / "train.txt", *options, stdin=(corpus / "valid.txt").read_bytes())
+    assert status == 0, err
+    (method,) = json.loads(out)["methods"]
+    assert len(set(method["perplexities"])) == 2
+    for curve in method["measured"]["curve_seconds"]:
+        assert 0.5 <= curve[-1] < 2
+    assert method["measured"]["seconds_to_reach"] is not None  # both seeds get there
+
+
+@pytest.fixture
+def refused_here(tmp_path, monkeypatch, capsys):
+    """As `refused`, without a process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, ""), (out, err)
+        assert err.count("\n") == 1 and err.startswith("wordalloc: "), err
+        assert sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -129,16 +194,23 @@ def test_allocations_that_are_given(wordalloc, corpus, tmp_path, refused):
         (("--layers", "adaptive", "--allocation", "a.safetensors", "--allocation", "b.safetensors"), "vocabulary than"),
         (("--layers", "adaptive", "--allocation", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--valid", "nowhere.txt"), "nowhere.txt"),
+        (("--valid", "taken/thesis.txt"), "tokens of the validation text are not in the vocabulary"),
         (("-o", "taken"), "not empty"),
         (("-o", "taken/thesis.txt"), "is a file"),
     ],
 )
-def test_bad_input_writes_nothing(refused, corpus, tmp_path, arguments, says):
+def test_bad_input_writes_nothing(refused_here, corpus, tmp_path, arguments, says):
     for name, words in (("a", "abc"), ("b", "abd")):
         package.Cutoffs(package.Vocabulary.from_counts(words, [3, 2, 1]), [1]).save(tmp_path / f"{name}.safetensors")
     (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "thesis.txt").write_text("mine")
-    assert says in refused("compare", corpus / "train.txt", *SMALL, *arguments)
+    (tmp_path / "taken" / "thesis.txt").write_text("mine and mine")
+    assert says in refused_here("compare", corpus / "train.txt", *SMALL, *arguments)
+
+
+def test_the_help_names_every_method():
+    (layers,) = (option for option in compare.params if option.name == "layers")
+    assert layers.default == ",".join(DEFAULT_LAYERS)
+    assert all(name in layers.default or name in layers.help for name in METHODS)
 
 
 def test_a_text_too_short_to_hold_out(refused, tmp_path):
@@ -146,43 +218,43 @@ def test_a_text_too_short_to_hold_out(refused, tmp_path):
     assert "--valid" in refused("compare", "short.txt", *SMALL)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the child process in /proc")
-def test_a_training_that_dies_leaves_the_other_methods(corpus, tmp_path):
-    command = [sys.executable, "-m", "wordalloc", "compare", str(corpus / "train.txt"), "--layers", "full,adaptive"]
-    command += [*map(str, SMALL), "--budget-tokens", "12000", "--json", "--resume"]
-    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, **options)
-    wait_for(tmp_path / "wordalloc-compare" / "runs" / "full-0" / "metrics.jsonl", process)
-    os.kill(child_of(process.pid), signal.SIGKILL)
-    out, err = process.communicate()
-    assert process.returncode == 1 and "wordalloc: full: the training in" in err and "1 of 2 failed" in err
-    content = json.loads(out)
-    assert [method["method"] for method in content["methods"]] == ["adaptive"] and list(content["failed"]) == ["full"]
-    again = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert [method["method"] for method in json.loads(again.stdout)["methods"]] == ["full", "adaptive"]
+def test_another_comparison_cannot_go_on_in_the_folder(unbroken, command, monkeypatch, capsys):
+    arguments, folder = command
+    monkeypatch.chdir(folder)
+    arguments = [*arguments[3:], "-o", "unbroken"]
+    for other, says in (
+        ([*arguments, "--width", "8"], "another width: it was 16, now 8"),
+        ([*arguments, "--layers", "classes,full"], "another methods"),
+        ([argument for argument in arguments if argument != "--resume"], "holds a comparison already; give --resume"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(other)
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, "") and says in err and err.count("\n") == 1
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the child process in /proc")
-def test_no_training_outlives_its_comparison(corpus, tmp_path):
-    command = [sys.executable, "-m", "wordalloc", "compare", str(corpus / "train.txt"), "--layers", "full"]
-    command += [*map(str, SMALL), "--budget-seconds", "100"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(tmp_path / "wordalloc-compare" / "runs" / "full-0" / "metrics.jsonl", process)
-    child = child_of(process.pid)
-    process.kill()
-    process.wait()
-    for _ in range(100):
-        if not is_running(child):
+def test_a_damaged_run_is_named_and_kept(unbroken, command, monkeypatch, capsys):
+    arguments, folder = command
+    monkeypatch.chdir(folder)
+    shutil.copytree(unbroken[1], folder / "damaged")
+    (folder / "damaged" / "rows" / "full-0.json").unlink()
+    run = folder / "damaged" / "runs" / "full-0"
+    (run / "config.json").write_text("no")
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments[3:], "-o", "damaged"])
+    err = capsys.readouterr().err
+    assert ended.value.code == 2 and "remove damaged/runs/full-0 and give --resume" in err
+    assert run.exists() and (folder / "damaged" / "rows" / "classes-0.json").exists()
+
+
+def wait_until(holds, process=None):
+    """Wait until something holds, while a process runs."""
+    for _ in range(3000):
+        if holds():
             return
-        time.sleep(0.05)
-    pytest.fail("the training goes on")
-
-
-def wait_for(file, process):
-    """Wait until a running process has written a file."""
-    while not file.exists():
-        assert process.poll() is None
+        assert process is None or process.poll() is None
         time.sleep(0.02)
+    pytest.fail("waited for a minute")
 
 
 def child_of(pid: int) -> int:

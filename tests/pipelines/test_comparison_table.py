@@ -39,9 +39,10 @@ def test_seconds_to_a_perplexity_on_straight_lines():
     assert FULL.seconds_to(200) == pytest.approx((2 + 5 / 3) / 2)
     assert FULL.seconds_to(500) == 1  # both are there at their first point
     assert FULL.seconds_to(100) is None  # the first seed never is
-    assert perplexity_to_reach([FULL]) == 100  # where the curves end: 110 and 90
+    assert perplexity_to_reach([FULL]) == 110  # where the curves end: 110 and 90, so that both get there
+    assert FULL.seconds_to(110) == pytest.approx((3 + 2 + 2 / 3) / 2)
     other = compared("nce", [row(130, [(1, 500), (2, 120)])])
-    assert perplexity_to_reach([other, FULL]) == 100 and perplexity_to_reach([other]) == 120
+    assert perplexity_to_reach([other, FULL]) == 110 and perplexity_to_reach([other]) == 120
     assert perplexity_to_reach([]) is None
 
 

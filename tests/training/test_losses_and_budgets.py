@@ -116,33 +116,53 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(
 
 
 def test_a_killed_sampled_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):
+    config = replace(SMALL, epochs=1, loss="nce", samples=20, warmup=50, checkpoint_seconds=0.0, validations=7)
+    options = {"valid": chain.valid, "config": config, "tensorboard": True, "eos": False}
+    train(chain.train, run=tmp_path / "unbroken", **options)
     command = [sys.executable, "-m", "wordalloc", "train", str(chain.train), "--valid", str(chain.valid), "--no-eos"]
     command += ["--width", "32", "--batch", "8", "--bptt", "20", "--loss", "nce", "--samples", "20", "--device", "cpu"]
     command += ["--learning-rate", "0.01", "--checkpoint-seconds", "0", "--validations", "7", "--tensorboard"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = {"cwd": tmp_path, "env": env, "check": True, "capture_output": True}
-    subprocess.run([*command, "--run", "unbroken"], **options)
     process = subprocess.Popen([*command, "--run", "broken"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL)
     latest = tmp_path / "broken" / "checkpoint" / "latest.safetensors"
     while process.poll() is None and not latest.exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    subprocess.run([*command, "--run", "broken", "--resume"], **options)
+    train(chain.train, run=tmp_path / "broken", resume=True, **options)
     for name in ("metrics.jsonl", "checkpoint/best.safetensors"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
     points = [entry for entry in read(tmp_path / "broken" / "metrics.jsonl") if "part_nll" in entry]
     assert len(points) == 7 and points[-1]["tokens"] == 40_000
     # TensorBoard shows every figure once, also of the run that was broken off.
+    shown = events(tmp_path / "broken", "part_perplexity")
+    assert [event.step for event in shown] == [entry["step"] for entry in points]
+    np.testing.assert_allclose(
+        [event.value for event in shown], [entry["part_perplexity"] for entry in points], rtol=1e-6
+    )
+    steps = [entry["step"] for entry in read(tmp_path / "broken" / "metrics.jsonl") if "nll" in entry]
+    assert [event.step for event in events(tmp_path / "broken", "tokens_per_second")] == steps
+
+
+def events(run, name):
+    """Return a figure's events as TensorBoard reads them."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    shown = EventAccumulator(str(tmp_path / "broken" / "tensorboard"))
+    shown = EventAccumulator(str(run / "tensorboard"))
     shown.Reload()
-    assert [event.step for event in shown.Scalars("part_perplexity")] == [entry["step"] for entry in points]
-    values = [event.value for event in shown.Scalars("part_perplexity")]
-    np.testing.assert_allclose(values, [entry["part_perplexity"] for entry in points], rtol=1e-6)
-    steps = [entry["step"] for entry in read(tmp_path / "broken" / "metrics.jsonl") if "nll" in entry]
-    assert [event.step for event in shown.Scalars("tokens_per_second")] == steps
+    return shown.Scalars(name)
+
+
+def test_a_run_broken_off_before_its_first_checkpoint_shows_every_figure_once(chain, vocabulary, tmp_path):
+    def break_off(at):
+        raise KeyboardInterrupt
+
+    options = {"allocation": vocabulary, "run": tmp_path / "run", "config": replace(SMALL, epochs=1)}
+    options["tensorboard"] = True
+    with pytest.raises(KeyboardInterrupt):
+        train(chain.train, **options, progress=break_off)
+    train(chain.train, **options, resume=True)
+    assert [event.step for event in events(tmp_path / "run", "nll")] == [*range(20, 250, 20), 250]
 
 
 def test_a_budget_of_seconds_ends_the_run_and_the_rate_falls_with_it(chain, vocabulary, tmp_path):
@@ -157,6 +177,31 @@ def test_a_budget_of_seconds_ends_the_run_and_the_rate_falls_with_it(chain, voca
     so_far = [entry["seconds_so_far"] for entry in timings if "seconds_so_far" in entry]
     assert len(so_far) == 5 and so_far == sorted(so_far)
     np.testing.assert_allclose(so_far, [0.2, 0.4, 0.6, 0.8, 1.0], atol=0.15)
+
+
+def test_validation_takes_nothing_off_a_budget_of_seconds(chain, vocabulary, tmp_path):
+    (tmp_path / "short.txt").write_text("".join(chain.train.read_text().splitlines(keepends=True)[:8]))
+    config = replace(SMALL, max_seconds=0.1, epochs=10_000)  # an epoch is one step; a validation is fifty
+    valid = [chain.valid, chain.valid]
+    train(tmp_path / "short.txt", valid=valid, allocation=vocabulary, run=tmp_path / "run", config=config)
+    directory = RunDirectory(tmp_path / "run")
+    assert sum(entry.get("train_seconds", 0) for entry in directory.read_lines(directory.timings)) >= 0.1
+
+
+def test_the_step_that_ends_a_budget_of_seconds_is_validated(chain, vocabulary, tmp_path):
+    # Steps that take as long to put together as to train: half of the budgets end in between.
+    config = replace(SMALL, width=2, cell="rnn", batch=500, bptt=2, max_seconds=0.03, epochs=10_000, validations=1)
+    for number in range(10):
+        run = tmp_path / str(number)
+        train(chain.train, valid=chain.valid, allocation=vocabulary, run=run, config=config)
+        entries = read(run / "metrics.jsonl")
+        assert [entry["step"] for entry in entries if "part_nll" in entry] == [entries[-1]["step"]]
+
+
+def test_a_budget_shorter_than_a_step_takes_one(chain, vocabulary, tmp_path):
+    config = replace(SMALL, max_seconds=1e-9, epochs=10_000, validations=3)
+    result = train(chain.train, valid=chain.valid, allocation=vocabulary, run=tmp_path / "run", config=config)
+    assert [entry["tokens"] for entry in result.epochs] == [160]
 
 
 def test_a_finished_budget_of_seconds_resumes_to_its_result(chain, vocabulary, tmp_path):
@@ -211,6 +256,17 @@ def test_a_sampled_loss_that_is_no_number_stops_with_the_step(chain, vocabulary,
     wild = replace(SMALL, loss="nce", samples=20, optimizer="sgd", learning_rate=1e30, clip=0.0, cell="rnn")
     with pytest.raises(RunError, match=r"at step \d+ .*--learning-rate"):
         train(chain.train, allocation=vocabulary, run=tmp_path / "run", config=wild)
+
+
+def test_without_a_compiler_there_is_one_line(chain, vocabulary, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    options = {"allocation": vocabulary, "run": tmp_path / "run"}
+    with (
+        torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
+        pytest.raises(RunError, match=r"no-such-compiler.*leave out --compile") as caught,
+    ):
+        train(chain.train, **options, config=replace(SMALL, compile=True))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.long

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table, printable
+from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
 from wordalloc.pipelines.allocate import CLASS_METHODS, TREE_METHODS, Text
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
-from wordalloc.cli.render import emit_json, json_option, print_table
+from wordalloc.cli.render import PIPE_WIDTH, emit_json, json_option, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS
-from wordalloc.errors import RunError
+from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     from wordalloc.pipelines.compare import Comparison, Stage
     from wordalloc.pipelines.comparison_table import ComparedMethod
+
+LONGEST_LABEL = 24  # characters: what fits beside the figures
 
 
 @click.command(context_settings={"show_default": True})
@@ -101,10 +103,11 @@ def compare(
         emit_json({**found.to_json(), "output": str(found.folder)})
     else:
         print_comparison(found)
-    if found.methods and find_spec("matplotlib") is not None:
-        draw(found)
-    elif found.methods:
-        click.echo("no pictures: pip install 'wordalloc[report]', and once more with --resume", err=True)
+    if found.methods:
+        try:
+            draw(found)
+        except InputError as error:
+            click.echo(f"no pictures: {error}; then once more with --resume", err=True)
     if found.failed:
         name, message = next(iter(found.failed.items()))
         raise RunError(f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed)")
@@ -112,12 +115,16 @@ def compare(
 
 def print_comparison(found: Comparison) -> None:
     """Print the one table."""
-    click.echo(f"{counted(found.vocabulary)}; unigram perplexity {found.unigram_perplexity:.1f}\n")
+    click.echo(f"{counted(found.vocabulary)}; unigram perplexity {found.unigram_perplexity:.1f}")
     base = next((method for method in found.methods if method.label == "full"), None)
     reach = "–" if found.reach is None else f"{found.reach:.1f}"
     columns = ["method", "perplexity", "÷ full", "tokens/s", "÷ full", "scoring", "top-10", "weights", "bytes", "peak"]
+    columns.append(f"s to {reach}")
     rows = [_row(method, base, found.reach) for method in found.methods]
-    print_table([*columns, f"s to {reach}"], rows)
+    whole = not sys.stdout.isatty() or get_terminal_size().columns >= PIPE_WIDTH
+    for chosen in (range(11),) if whole else ((0, 1, 2, 3, 4, 10), (0, 5, 6, 7, 8, 9)):
+        click.echo()
+        print_table([columns[place] for place in chosen], [[row[place] for place in chosen] for row in rows])
     click.echo(
         "\ntokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of\n"
         f"input and output; peak: memory of the training process; s to {reach}: of training, to this perplexity of a\n"
@@ -132,7 +139,7 @@ def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | Non
     worse = "–" if base is None else f"{method.perplexity / base.perplexity:.3f}"
     faster = "–" if base is None else f"{method.training_tokens_per_second / base.training_tokens_per_second:.2f}"
     return (
-        method.label,
+        method.label if len(method.label) <= LONGEST_LABEL else f"{method.label[:12]}…{method.label[-11:]}",
         f"{method.perplexity:.1f}{spread}",
         worse,
         f"{method.training_tokens_per_second:,.0f}",

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.render import (
     emit_json,
     json_option,
     output_option,
     percent,
     print_table,
-    printable,
 )
 from wordalloc.cli.sources import Source, source_command
 from wordalloc.vocabulary import Vocabulary

@@ -10,10 +10,11 @@ import click
 
 from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree, load
 from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
+from wordalloc.checks import printable
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
-from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
+from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table
 from wordalloc.cli.sources import Source
 from wordalloc.errors import InputError
 from wordalloc.files import atomic_path

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table, printable
+from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command
 from wordalloc.cli.training import print_result, training_bar
 from wordalloc.errors import InputError

@@ -54,8 +54,3 @@ def percent(share: float) -> str:
 def milliseconds(seconds: float) -> str:
     """Seconds as milliseconds with three significant digits."""
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{1000 * seconds:,.0f} ms"
-
-
-def printable(word: str) -> str:
-    """Return `word` with control characters escaped, so that no corpus can steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)

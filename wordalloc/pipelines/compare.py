@@ -6,6 +6,7 @@ kept, so a comparison that was broken off goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from wordalloc.corpus import encode
-from wordalloc.corpus.reading import Paths, open_inputs
+from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import write_text
 from wordalloc.pipelines.comparison_allocations import held_apart, kept_vocabulary, make_allocations
@@ -27,6 +28,7 @@ from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, Contestant, c
 from wordalloc.pipelines.comparison_run import in_own_process
 from wordalloc.pipelines.comparison_table import ComparedMethod, compared, perplexity_to_reach, to_csv, to_json
 from wordalloc.training import TrainConfig, TrainProgress
+from wordalloc.training.evaluation import check_fit
 from wordalloc.training.model import choose_device
 from wordalloc.vocabulary import Vocabulary
 
@@ -146,16 +148,18 @@ def compare(
 
     with (
         open_inputs(paths) as files,
-        directory.begin(_identity(entrants, config, seeds, text_options, [file.path for file in files], valid), resume),
+        contextlib.nullcontext() if valid is None else open_inputs(valid) as valid_files,
+        directory.begin(_identity(entrants, config, seeds, text_options, files, valid_files), resume),
     ):
         stage("reading the text")
-        text, held = held_apart([file.path for file in files], valid, directory, text_options.get("errors", "strict"))
+        text, held = held_apart(files, valid_files, directory, text_options.get("errors", "strict"))
         vocabulary = kept_vocabulary(directory, text, vocabulary, text_options)
+        unigram_perplexity = _unigram_perplexity(held, vocabulary)
         make_allocations(entrants, directory, vocabulary, text, config, stage)
         rows, failed = _rows(entrants, seeds, (text, held), config, directory, progress)
         methods = [compared(label, own) for label, own in rows.items()]
         reach = perplexity_to_reach(methods) if reach is None else reach
-        found = Comparison(methods, failed, vocabulary, _unigram_perplexity(held, vocabulary), reach, directory.path)
+        found = Comparison(methods, failed, vocabulary, unigram_perplexity, reach, directory.path)
         write_text(directory.path / "comparison.json", json.dumps(found.to_json(), indent=2) + "\n")
         write_text(directory.path / "comparison.csv", to_csv(found.methods, found.reach))
     return found
@@ -182,8 +186,8 @@ def _identity(
     config: TrainConfig,
     seeds: int,
     text_options: dict[str, Any],
-    text: Sequence[Path],
-    valid: Paths | None,
+    text: Sequence[Input],
+    valid: Sequence[Input] | None,
 ) -> dict[str, Any]:
     """Return all that a comparison depends on: what must be the same for it to go on."""
     given = {one.label: None if one.given is None else _digest([one.given]) for one in entrants}
@@ -193,14 +197,9 @@ def _identity(
         "train": config.to_json(),
         "seeds": seeds,
         "text_options": {name: value for name, value in text_options.items() if name != "memory_limit"},
-        "text": _digest(text),
-        "valid": None if valid is None else _valid_digest(valid),
+        "text": _digest([file.path for file in text]),
+        "valid": None if valid is None else _digest([file.path for file in valid]),
     }
-
-
-def _valid_digest(valid: Paths) -> str:
-    with open_inputs(valid) as files:
-        return _digest([file.path for file in files])
 
 
 def _digest(paths: Sequence[Path]) -> str:
@@ -250,8 +249,15 @@ def _row(
             "run": os.fspath(directory.run(one, seed)),
             "config": replace(config, seed=seed, **one.method.config).to_json(),
         }
-        write_text(file, json.dumps(in_own_process(job, progress), indent=2) + "\n")
-        directory.finish(one, seed)
+        try:
+            row = in_own_process(job, progress)
+        except InputError as error:
+            if not directory.run(one, seed).exists():
+                raise
+            remedy = f"in a comparison: remove {directory.run(one, seed)} and give --resume"
+            raise type(error)(f"{error}; {remedy}") from error
+        write_text(file, json.dumps(row, indent=2) + "\n")
+    directory.finish(one, seed)
     return directory.read_row(file)
 
 
@@ -261,8 +267,10 @@ def _under(title: str, progress: Callable[[Stage], None]) -> Callable[[TrainProg
 
 def _unigram_perplexity(held: list[str], vocabulary: Vocabulary) -> float:
     """Return the perplexity of the validation text by the words' counts, each one more so that none is impossible."""
+    text = encode(held, vocabulary)
+    check_fit(text, "the validation text")
     log_probability = np.log((vocabulary.counts + 1) / (vocabulary.total + vocabulary.size))
-    return float(np.exp(-log_probability[np.asarray(encode(held, vocabulary).ids)].mean()))
+    return float(np.exp(-log_probability[text.ids].mean()))
 
 
 def draw(found: Comparison) -> None:

@@ -12,7 +12,7 @@ from wordalloc.algorithms.adaptive_cutoffs import adaptive_cutoffs
 from wordalloc.allocations import Allocation, load, save
 from wordalloc.corpus import count, count_bigrams
 from wordalloc.corpus.held_out import hold_out
-from wordalloc.corpus.reading import Paths
+from wordalloc.corpus.reading import Input
 from wordalloc.pipelines.allocate import Text, make_classes, make_tree
 from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import Contestant
@@ -23,21 +23,21 @@ from wordalloc.vocabulary import Vocabulary
 
 
 def held_apart(
-    paths: Sequence[Path], valid: Paths | None, directory: ComparisonDirectory, errors: str
+    files: Sequence[Input], valid: Sequence[Input] | None, directory: ComparisonDirectory, errors: str
 ) -> tuple[list[str], list[str]]:
     """Return the files to train on and to validate on, holding some out where none are given."""
+    paths = [file.path for file in files]
     if valid is None:
         train, held = directory.path / "train.txt", directory.path / "valid.txt"
         if not (train.exists() and held.exists()):
             hold_out(paths, train, held, errors=errors)
         return [str(train)], [str(held)]
-    return _names(paths), _names(valid)
+    return _names(paths), _names([file.path for file in valid])
 
 
-def _names(paths: Paths) -> list[str]:
+def _names(paths: Sequence[Path]) -> list[str]:
     """Return absolute names, for another process."""
-    listed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    return [os.fspath(Path(path).absolute()) for path in listed]
+    return [os.fspath(path.absolute()) for path in paths]
 
 
 def kept_vocabulary(

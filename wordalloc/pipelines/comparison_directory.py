@@ -18,6 +18,7 @@ from typing import Any
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
 from wordalloc.pipelines.comparison_methods import Contestant
+from wordalloc.pipelines.comparison_table import compared
 from wordalloc.training.run_directory import RunDirectory, difference, hold_lock
 
 
@@ -48,7 +49,7 @@ class ComparisonDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; name a folder with -o")
         existed = self.path.is_dir()
-        taken = existed and any(entry.name != "lock" for entry in self.path.iterdir())
+        taken = existed and any(not self._is_beginning(entry) for entry in self.path.iterdir())
         if taken and not self.config.exists():
             raise InputError(f"the folder {self.path} is not empty and holds no comparison; name another with -o")
         try:
@@ -73,7 +74,7 @@ class ComparisonDirectory:
             try:
                 yield
             except InputError:
-                if not taken and not any((self.path / "rows").iterdir()):
+                if not taken and not any((self.path / "runs").iterdir()):
                     self._remove(existed)
                 raise
 
@@ -97,15 +98,20 @@ class ComparisonDirectory:
         """Return a row."""
         try:
             row = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            compared("", [row])
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise FormatError(f"{file}: damaged: {error}; remove it and give --resume") from error
-        if not isinstance(row, dict) or "perplexity" not in row or "measured" not in row:
-            raise FormatError(f"{file}: damaged: no figures are in it; remove it and give --resume")
         return row
 
     def finish(self, one: Contestant, seed: int) -> None:
         """Drop what only the continuation of a run would need: it is most of its bytes."""
         RunDirectory(self.run(one, seed)).latest.unlink(missing_ok=True)
+
+    def _is_beginning(self, entry: Path) -> bool:
+        """Tell whether an entry is all that a comparison leaves that was killed before its configuration stood."""
+        if entry.name in ("runs", "rows"):
+            return entry.is_dir() and not any(entry.iterdir())
+        return entry.name == "lock" or entry.match(f".{self.config.name}.*.tmp")
 
     def _remove(self, keep_folder: bool) -> None:
         """Remove what was begun just now, of a comparison that turned out to be impossible."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wordalloc.allocations import Allocation, load
-from wordalloc.checks import nearest
+from wordalloc.checks import nearest, printable
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -37,6 +37,7 @@ METHODS = {
     "blackout": Method("vocabulary", {"loss": "blackout"}),
     "negative": Method("vocabulary", {"loss": "negative"}),
 }
+LONGEST_NAME = 50  # characters, of up to four bytes
 DEFAULT_LAYERS = ("full", "adaptive", "classes", "tree", "table", "lightrnn", "sampled-softmax", "nce")
 
 
@@ -59,8 +60,8 @@ class Contestant:
 
     @property
     def folder(self) -> str:
-        """A name for files."""
-        return re.sub(r"[^\w.-]+", "-", self.label)
+        """A name for files, of no more bytes than a file system takes."""
+        return re.sub(r"[^\w.-]+", "-", self.label)[:LONGEST_NAME]
 
 
 def contestants(layers: Sequence[str], allocations: Sequence[Path]) -> tuple[list[Contestant], Vocabulary | None]:
@@ -93,11 +94,12 @@ def contestants(layers: Sequence[str], allocations: Sequence[Path]) -> tuple[lis
         method = METHODS[name]
         given = by_kind.get(method.kind, [])
         if len(given) > 1:
-            found += [Contestant(f"{name}:{path.name.removesuffix('.safetensors')}", method, path) for path in given]
+            stems = [printable(path.name.removesuffix(".safetensors")) for path in given]
+            found += [Contestant(f"{name}:{stem}", method, path) for stem, path in zip(stems, given, strict=True)]
         else:
             found.append(Contestant(name, method, given[0] if given else None))
     if len({one.folder for one in found}) < len(found):
-        raise InputError("two of the allocations have the same file name; rename one of them")
+        raise InputError("the file names of two allocations are the same, or much alike; rename one of them")
     return found, vocabulary
 
 

@@ -7,6 +7,7 @@ comparison is killed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -22,7 +23,7 @@ from typing import IO, Any
 import torch
 
 from wordalloc.corpus import encode
-from wordalloc.errors import InputError, RunError, WordallocError
+from wordalloc.errors import FormatError, InputError, OutputError, RunError, WordallocError
 from wordalloc.nn import LightRNN, Noise
 from wordalloc.nn.lightrnn import rows_of
 from wordalloc.training import TrainConfig, TrainProgress, train
@@ -35,6 +36,9 @@ from wordalloc.vocabulary import Vocabulary
 
 K = 10  # of the queries that are timed
 SEQUENCES, LENGTHS = 16, (5, 10, 20, 30)  # positions of the validation text where they are
+ERRORS: dict[str, type[WordallocError]] = {
+    kind.__name__: kind for kind in (InputError, FormatError, OutputError, RunError)
+}
 
 
 def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None]) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
 
     Raises
     ------
-    InputError, RunError
+    InputError, OutputError, RunError
         As the training did; a RunError, too, where the process came to an unexpected end.
     """
     command = [sys.executable, "-m", "wordalloc.pipelines.comparison_run"]
@@ -61,8 +65,9 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
     ):
         assert process.stdin and process.stdout
         try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: the log says why
+                process.stdin.write(json.dumps(job) + "\n")
+                process.stdin.flush()
             for line in process.stdout:
                 answer = json.loads(line)
                 if "progress" in answer:
@@ -70,14 +75,15 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
                 elif "row" in answer:
                     return answer["row"]
                 else:
-                    kind = RunError if answer["error"]["exit_status"] == 1 else InputError
-                    raise kind(answer["error"]["message"])
+                    raise ERRORS[answer["error"]["kind"]](answer["error"]["message"])
             status = process.wait()
             log.seek(0)
             last = (log.read().strip().splitlines() or [f"exit status {status}"])[-1]
             raise RunError(f"the training in {job['run']} came to an unexpected end: {last}")
         finally:
             process.kill()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def main() -> None:
@@ -89,7 +95,7 @@ def main() -> None:
     try:
         _answer(answers, "row", train_and_measure(job, lambda at: _answer(answers, "progress", vars(at))))
     except WordallocError as error:
-        _answer(answers, "error", {"message": str(error), "exit_status": error.exit_status})
+        _answer(answers, "error", {"message": str(error), "kind": type(error).__name__})
 
 
 def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], None]) -> dict[str, Any]:
@@ -112,8 +118,11 @@ def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], N
     parameters, n_bytes = _size(model)
     directory = RunDirectory(job["run"])
     metrics, timings = directory.read_lines(directory.metrics), directory.read_lines(directory.timings)
-    curve, seconds = _curve(metrics, timings)
-    scored = [entry["valid_seconds"] for entry in timings if "valid_seconds" in entry]
+    try:
+        curve, seconds = _curve(metrics, timings)
+        scored = [entry["valid_seconds"] for entry in timings if "valid_seconds" in entry][-1]
+    except LookupError as error:
+        raise FormatError(f"{directory.timings}: damaged: lines are missing; remove {directory.path}") from error
     batch = next(Streams(valid, SEQUENCES, config.bptt, vocabulary.eos_rank or 0).steps())
     return {
         "perplexity": result.best_perplexity,
@@ -124,7 +133,7 @@ def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], N
         "curve": curve,
         "measured": {
             "training_tokens_per_second": result.tokens_per_second,
-            "scoring_tokens_per_second": valid.ids.size / scored[-1],
+            "scoring_tokens_per_second": valid.ids.size / scored,
             "query_seconds": query_seconds(model.to(place.device).eval(), batch.inputs, batch.targets, place),
             "peak_memory_bytes": peak,
             "curve_seconds": seconds,
@@ -161,9 +170,7 @@ def query_seconds(
     inputs, targets = inputs.to(place.device), targets.to(place.device).clamp(min=0)
     k = min(K, model.output.vocab_size)
     taken = []
-    for length in LENGTHS:
-        if length >= inputs.shape[1]:
-            break
+    for length in sorted({min(length, inputs.shape[1]) for length in LENGTHS}):
         asked: Any
         if isinstance(model.output, LightRNN):
             _, state = model.output(inputs[:, :length], targets[:, :length])

@@ -35,7 +35,7 @@ class EventLog:
 
     def begin(self, step: int) -> None:
         """Begin a file; the run stands at `step`."""
-        self._writer = self._make(str(self._folder), purge_step=step + 1 if step else None)
+        self._writer = self._make(str(self._folder), purge_step=step + 1)
 
     def add(self, entry: dict[str, Any], **more: float) -> None:
         """Add the figures of a line of metrics under the step that it names."""

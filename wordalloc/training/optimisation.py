@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
+from wordalloc.errors import RunError
 from wordalloc.training.config import TrainConfig
 
 LOWEST_RATE = 0.02  # of the learning rate, at the end of a schedule
@@ -36,7 +38,7 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     step : int
         Counted from 0; the rate rises over the first `config.warmup`.
     done : float
-        Share of the tokens behind this step, by which the rate falls.
+        Share of the budget, of tokens or seconds, behind this step, by which the rate falls.
 
     Examples
     --------
@@ -49,3 +51,23 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     fall = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[config.schedule]
     rise = min(1.0, (step + 1) / (config.warmup + 1))
     return peak * rise * (LOWEST_RATE + (1 - LOWEST_RATE) * fall)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that ``torch.compile`` translates when it is first called.
+
+    Raises
+    ------
+    RunError
+        On a call: if it cannot be translated, as without a C++ compiler.
+    """
+    whole = torch.compile(function)
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return whole(*arguments)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise RunError(f"torch.compile does not work here: {reason}; leave out --compile") from error
+
+    return call

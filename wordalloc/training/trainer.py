@@ -24,7 +24,7 @@ from wordalloc.training.data import Batch, Sentences, Streams, part_of, replace_
 from wordalloc.training.evaluation import initial_state, mean_log_normaliser, mean_nll, perplexity
 from wordalloc.training.event_log import EventLog
 from wordalloc.training.model import LanguageModel, State, detach, join, make_model
-from wordalloc.training.optimisation import learning_rate, make_optimizer
+from wordalloc.training.optimisation import compiled, learning_rate, make_optimizer
 from wordalloc.training.position import Position, TrainProgress, Window
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
@@ -72,7 +72,7 @@ class Trainer:
         self.directory, self.device, self.progress = directory, device, progress
         torch.manual_seed(config.seed)
         self.model = make_model(allocation, config).to(device)
-        self.loss = torch.compile(self.model.loss) if config.compile else self.model.loss
+        self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
         self.state: State = None
@@ -109,12 +109,14 @@ class Trainer:
         ranks = replace_singletons(self.vocabulary, config.seed, at.epoch)
         saved = time.monotonic()
         self.window = Window()
+        done = self._done()
         for batch in batches.steps(at.step_in_epoch, ranks):
-            if self._done() >= 1:
+            if done >= 1:
                 break
             self._step(batch)
+            done = self._done()  # once a step, so that the step that ends the budget is also the last one validated
             self._show()
-            if at.validations < config.validations and self._done() * config.validations >= at.validations + 1:
+            if at.validations < config.validations and done * config.validations >= at.validations + 1:
                 self._report()
                 self._validate_part()
                 self._start_window()
@@ -131,7 +133,9 @@ class Trainer:
         """Return the share of the budget behind this step, of tokens or of seconds, whichever is nearer its end."""
         done = self.at.tokens / self.total_tokens
         if self.config.max_seconds is not None:
-            done = max(done, (self.at.seconds + self.window.seconds) / self.config.max_seconds)
+            # A window without a step has not trained: what passes then is validation.
+            unreported = self.window.seconds if self.window.tokens else 0.0
+            done = max(done, (self.at.seconds + unreported) / self.config.max_seconds)
         return done
 
     def _start_window(self) -> None:
