@@ -19,7 +19,7 @@ def test_the_road_from_text_to_a_model(wordalloc, corpus, tmp_path):
     result = json.loads(out)
     saved = package.load(tmp_path / "train.cutoffs.safetensors")
     sizes = saved.sizes.tolist()
-    assert result["n_output_parameters"] == 16 * (sizes[0] + 2) + 4 * (16 + sizes[1]) + 1 * (16 + sizes[2])
+    assert result["n_output_parameters"] == 17 * (sizes[0] + 2) + 4 * (16 + sizes[1]) + 1 * (16 + sizes[2])
     status, out, _ = wordalloc("evaluate", "wordalloc-run", corpus / "valid.txt", "--json")
     assert status == 0
     assert json.loads(out)["perplexity"] == pytest.approx(result["best_perplexity"], rel=1e-5)
@@ -35,7 +35,7 @@ def test_the_road_from_text_to_a_model(wordalloc, corpus, tmp_path):
 def test_without_an_allocation_the_layer_is_the_full_softmax(wordalloc, corpus, tmp_path):
     status, out, _ = wordalloc("train", corpus / "train.txt", "--min-count", 5, *SMALL, "--json")
     vocabulary = package.count(corpus / "train.txt", min_count=5)
-    assert status == 0 and json.loads(out)["n_output_parameters"] == 16 * vocabulary.size
+    assert status == 0 and json.loads(out)["n_output_parameters"] == (16 + 1) * vocabulary.size
     assert package.load(tmp_path / "wordalloc-run" / "allocation.safetensors").words == vocabulary.words
 
 

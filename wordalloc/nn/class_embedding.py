@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy.typing as npt
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wordalloc.allocations import Classes
 from wordalloc.errors import InputError
 from wordalloc.nn.class_places import class_places
+from wordalloc.nn.own_vectors import own_vectors
 
 
 class ClassEmbedding(nn.Module):
@@ -29,6 +30,8 @@ class ClassEmbedding(nn.Module):
         d, at least 2: the class's vector has ⌈d / 2⌉ entries, the slot's the rest.
     word_class : array_like of int, shape (V,)
         Class of each rank, 0 … K - 1; no class is empty.
+    own_words : int
+        How many of the most frequent words have a vector of their own, too (`wordalloc.nn.own_vectors`).
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class ClassEmbedding(nn.Module):
     word_class: Tensor
     slot: Tensor
 
-    def __init__(self, vocab_size: int, dim: int, word_class: npt.ArrayLike) -> None:
+    def __init__(self, vocab_size: int, dim: int, word_class: npt.ArrayLike, *, own_words: int = 0) -> None:
         super().__init__()
         if dim < 2:
             raise InputError(f"a class embedding needs a width of at least 2, not {dim}")
@@ -63,6 +66,7 @@ class ClassEmbedding(nn.Module):
             self.register_buffer(name, torch.tensor(getattr(places, name)), persistent=False)
         self.classes = nn.Parameter(torch.empty(places.sizes.size, dim - dim // 2))
         self.slots = nn.Parameter(torch.empty(int(places.sizes.max()), dim // 2))
+        self.own = own_vectors(own_words, vocab_size, dim)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -71,16 +75,17 @@ class ClassEmbedding(nn.Module):
             nn.init.normal_(vectors, std=self.dim**-0.5)
 
     @classmethod
-    def from_allocation(cls, allocation: Classes, dim: int) -> Self:
+    def from_allocation(cls, allocation: Classes, dim: int, **options: Any) -> Self:
         """Make the embedding for an allocation's classes."""
         if not isinstance(allocation, Classes):
             raise InputError(f"a class embedding needs classes, not {type(allocation).__name__}")
-        return cls(allocation.vocabulary.size, dim, allocation.word_class)
+        return cls(allocation.vocabulary.size, dim, allocation.word_class, **options)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the embeddings of ranks: (...) -> (..., d)."""
         classes = F.embedding(self.word_class[ids], self.classes)
-        return torch.cat([classes, F.embedding(self.slot[ids], self.slots)], -1)
+        shared = torch.cat([classes, F.embedding(self.slot[ids], self.slots)], -1)
+        return shared if self.own is None else shared + self.own(ids)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, n_classes={len(self.classes)}, n_slots={len(self.slots)}"

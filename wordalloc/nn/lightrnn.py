@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
+from wordalloc.nn.own_vectors import own_vectors
 from wordalloc.nn.table_layout import TableLayout, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
@@ -41,6 +42,9 @@ class LightRNN(nn.Module):
     counts : array_like of int, shape (V,), optional
         How often each word occurs: log P(column | row) by the counts is added to the scores of columns, and the rows'
         biases begin at log P(row). Default: nothing is added, and they begin at 0.
+    own_words : int
+        How many of the most frequent words have a vector of their own, added to their column's embedding
+        (`wordalloc.nn.own_vectors`).
     unk : int, optional
         Rank of the unknown word, which is never sampled.
 
@@ -81,6 +85,7 @@ class LightRNN(nn.Module):
         layers: int = 1,
         dropout: float = 0.0,
         counts: npt.ArrayLike | None = None,
+        own_words: int = 0,
         unk: int | None = None,
     ) -> None:
         super().__init__()
@@ -92,6 +97,7 @@ class LightRNN(nn.Module):
         self.row_embedding, self.row_output = (nn.Parameter(torch.empty(n_rows, dim)) for _ in range(2))
         self.column_embedding, self.column_output = (nn.Parameter(torch.empty(n_columns, dim)) for _ in range(2))
         self.row_bias = nn.Parameter(torch.zeros(n_rows))
+        self.own = own_vectors(own_words, vocab_size, dim)
         between = dropout if layers > 1 else 0.0
         self.recurrent = CELLS[recurrent](dim, dim, layers, batch_first=True, dropout=between)
         self.dropout = nn.Dropout(dropout)
@@ -120,7 +126,8 @@ class LightRNN(nn.Module):
     @property
     def n_parameters(self) -> int:
         """Weights of the output: the vectors that states are compared with, and the biases."""
-        return self.n_table_parameters - self.row_embedding.numel() - self.column_embedding.numel()
+        inputs = self.row_embedding.numel() + self.column_embedding.numel()
+        return self.n_table_parameters - inputs - (0 if self.own is None else self.own.vectors.numel())
 
     def states(self, inputs: Tensor, targets: Tensor, state: State = None) -> tuple[Tensor, Tensor, State]:
         """Return the states that predict rows and columns, each (B, T, d), and the recurrent state after them.
@@ -132,17 +139,16 @@ class LightRNN(nn.Module):
         state : optional
             The recurrent state after the inputs' first rows; default: zeros.
         """
-        layout = self.layout
-        fed = torch.stack(
-            [
-                F.embedding(layout.column[inputs], self.column_embedding),
-                F.embedding(layout.row[targets], self.row_embedding),
-            ],
-            2,
-        ).flatten(1, 2)  # (B, 2 T, d): column, row, column, row …
+        rows = F.embedding(self.layout.row[targets], self.row_embedding)
+        fed = torch.stack([self._columns(inputs), rows], 2).flatten(1, 2)  # (B, 2 T, d): column, row, column, row …
         states, state = self.recurrent(self.dropout(fed), state)
         before_row, before_column = self.dropout(states).unflatten(1, (-1, 2)).unbind(2)
         return before_row, before_column, state
+
+    def _columns(self, words: Tensor) -> Tensor:
+        """Return what is fed of words whose rows have been: (...) -> (..., d)."""
+        shared = F.embedding(self.layout.column[words], self.column_embedding)
+        return shared if self.own is None else shared + self.own(words)
 
     def row_scores(self, states: Tensor) -> Tensor:
         """Return the scores of all rows: (..., d) -> (..., rows)."""
@@ -167,8 +173,7 @@ class LightRNN(nn.Module):
 
         A word that was a target has been fed its row already, by `forward` or by `feed_row`.
         """
-        fed = F.embedding(self.layout.column[words], self.column_embedding)[:, None]
-        output, state = self.recurrent(fed, state)
+        output, state = self.recurrent(self._columns(words)[:, None], state)
         return output[:, 0], state
 
     def feed_row(self, rows: Tensor, state: State) -> tuple[Tensor, State]:

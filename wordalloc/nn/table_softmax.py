@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
+from wordalloc.nn.own_vectors import own_vectors
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.table_layout import TableLayout, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
@@ -195,6 +196,8 @@ class TableEmbedding(nn.Module):
         d, at least 2: the row's vector has ⌈d / 2⌉ entries, the column's the rest.
     cell, shape
         Those of the table.
+    own_words : int
+        How many of the most frequent words have a vector of their own, too (`wordalloc.nn.own_vectors`).
 
     Examples
     --------
@@ -204,13 +207,16 @@ class TableEmbedding(nn.Module):
     (torch.Size([2, 2, 8]), True)
     """
 
-    def __init__(self, vocab_size: int, dim: int, cell: npt.ArrayLike, shape: tuple[int, int]) -> None:
+    def __init__(
+        self, vocab_size: int, dim: int, cell: npt.ArrayLike, shape: tuple[int, int], *, own_words: int = 0
+    ) -> None:
         super().__init__()
         if dim < 2:
             raise InputError(f"a table embedding needs a width of at least 2, not {dim}")
         self.layout, self.dim = TableLayout(vocab_size, cell, shape), dim
         self.rows = nn.Parameter(torch.empty(self.layout.shape[0], dim - dim // 2))
         self.columns = nn.Parameter(torch.empty(self.layout.shape[1], dim // 2))
+        self.own = own_vectors(own_words, vocab_size, dim)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -219,15 +225,16 @@ class TableEmbedding(nn.Module):
             nn.init.normal_(vectors, std=self.dim**-0.5)
 
     @classmethod
-    def from_allocation(cls, allocation: Table, dim: int) -> Self:
+    def from_allocation(cls, allocation: Table, dim: int, **options: Any) -> Self:
         """Make the embedding for an allocation's table."""
         taken = table_arguments(allocation, "a table embedding")
-        return cls(taken["vocab_size"], dim, taken["cell"], taken["shape"])
+        return cls(taken["vocab_size"], dim, taken["cell"], taken["shape"], **options)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the embeddings of ranks: (...) -> (..., d)."""
         rows = F.embedding(self.layout.row[ids], self.rows)
-        return torch.cat([rows, F.embedding(self.layout.column[ids], self.columns)], -1)
+        shared = torch.cat([rows, F.embedding(self.layout.column[ids], self.columns)], -1)
+        return shared if self.own is None else shared + self.own(ids)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

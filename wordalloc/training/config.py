@@ -49,6 +49,11 @@ class TrainConfig:
         With "classes" the class (or the row) of the word that a step reads scales the state that the step begins from.
     table_model : {"softmax", "lightrnn"}
         What a table asks for: a `TableSoftmax`, one step a word, or a `LightRNN`, two. Without a table, "softmax".
+    own_words : int, optional
+        How many of the most frequent words have an input vector of their own, where others have what they share with
+        their class, row or column. Default: six times the classes or rows.
+    bias : bool
+        Whether scores have biases, which begin at the unigram distribution; tables always have theirs.
     tie : bool
         Share the word vectors of input and output.
     loss : {"softmax", "importance", "sampled-softmax", "nce", "blackout", "negative"}
@@ -115,6 +120,8 @@ class TrainConfig:
     input: str = "auto"
     table_model: str = "softmax"
     recurrence: str = "plain"
+    own_words: int | None = None
+    bias: bool = True
     tie: bool = False
     loss: str = "softmax"
     samples: int = 1024
@@ -149,7 +156,7 @@ class TrainConfig:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         for name in _COUNTS:
             _check(name, getattr(self, name), int, lambda value: value >= 1, "a positive whole number")
-        for name in ("warmup", "validations"):
+        for name in ("warmup", "validations", "own_words"):
             _check(name, getattr(self, name), int, lambda value: value >= 0, "a whole number of at least 0")
         _check("seed", self.seed, int, lambda value: 0 <= value < 2**63, "a whole number from 0 to 2**63 - 1")
         _check("dropout", self.dropout, float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
@@ -178,8 +185,12 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> TrainConfig:
-        """Make a configuration from what `to_json` wrote."""
+        """Make a configuration from what `to_json` wrote.
+
+        What an earlier version could not choose has its default, but for `bias` and `own_words`: there were none.
+        """
         known = {field.name for field in fields(cls)}
+        content = {"bias": False, "own_words": 0, **content}
         return cls(**{name: value for name, value in content.items() if name in known})
 
 
@@ -187,7 +198,7 @@ _COUNTS = (
     *("width", "layers", "samples", "effective_samples", "batch", "bptt", "accumulate"),
     *("epochs", "max_tokens", "patience"),
 )
-_OPTIONAL = ("max_tokens", "max_seconds", "patience", "learning_rate", "effective_samples")
+_OPTIONAL = ("own_words", "max_tokens", "max_seconds", "patience", "learning_rate", "effective_samples")
 _CHOICES = {
     "cell": ("lstm", "gru", "rnn"),
     "input": ("auto", "full", "adaptive", "classes", "table"),

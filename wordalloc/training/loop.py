@@ -126,7 +126,7 @@ def train(
     ...     config = TrainConfig(width=8, batch=4, bptt=10, warmup=0, learning_rate=0.02, device="cpu")
     ...     result = train(text, valid=text, run=f"{folder}/run", config=config, eos=False)
     >>> round(result.best_perplexity, 1), result.n_output_parameters
-    (1.0, 24)
+    (1.0, 27)
     """
     config = config or TrainConfig()
     device = choose_device(config.device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,8 @@ from wordalloc.nn.lightrnn import CELLS, State
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import IGNORED
 from wordalloc.vocabulary import Vocabulary
+
+OWN_WORDS = 6  # for each class or row; their vectors are then some two thirds of all (benchmarks/RESULTS.md)
 
 
 class LanguageModel(nn.Module):
@@ -70,7 +74,8 @@ class LightRNNModel(nn.Module):
 
     def __init__(self, table: Table, config: TrainConfig) -> None:
         super().__init__()
-        shape = {"recurrent": config.cell, "layers": config.layers, "dropout": config.dropout}
+        shape: dict[str, Any] = {"recurrent": config.cell, "layers": config.layers, "dropout": config.dropout}
+        shape["own_words"] = _own_words(table, config)
         self.output = LightRNN.from_allocation(table, config.width, **shape)
 
     def loss(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
@@ -132,7 +137,7 @@ _BIASES: dict[type, dict[str, bool]] = {
 
 def _output(allocation: Allocation | Vocabulary, config: TrainConfig) -> OutputLayer:
     if config.loss == "softmax":
-        return output_layer(allocation, config.width, **_BIASES[type(allocation)])
+        return output_layer(allocation, config.width, **(_BIASES[type(allocation)] if config.bias else {}))
     if not isinstance(allocation, Vocabulary):
         raise InputError(
             f"the loss {config.loss} samples a full output layer, and {allocation.kind} ask for another; leave one out"
@@ -152,6 +157,14 @@ def _recurrent(allocation: Allocation | Vocabulary, config: TrainConfig) -> tupl
     return ClassRecurrent(config.cell, config.width, class_of.n_classes, config.layers, config.dropout), class_of
 
 
+def _own_words(allocation: Classes | Table, config: TrainConfig) -> int:
+    """Return how many words have an input vector of their own."""
+    if config.own_words is not None:
+        return config.own_words
+    groups = allocation.n_rows if isinstance(allocation, Table) else allocation.n_classes
+    return min(OWN_WORDS * groups, allocation.vocabulary.size)
+
+
 def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config: TrainConfig) -> nn.Module:
     if config.input == "adaptive":
         if not isinstance(allocation, Cutoffs) or not isinstance(output, AdaptiveSoftmax):
@@ -162,13 +175,13 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
             raise InputError("an input of classes needs an allocation of classes; give --allocation, or --input full")
         if config.tie:
             raise InputError("an input of classes has no word vectors to share; give --no-tie")
-        return ClassEmbedding.from_allocation(allocation, config.width)
+        return ClassEmbedding.from_allocation(allocation, config.width, own_words=_own_words(allocation, config))
     if config.input == "table":
         if not isinstance(allocation, Table):
             raise InputError("a table input needs an allocation that is a table; give --allocation, or --input full")
         if config.tie:
             raise InputError("a table input has no word vectors to share; give --no-tie")
-        return TableEmbedding.from_allocation(allocation, config.width)
+        return TableEmbedding.from_allocation(allocation, config.width, own_words=_own_words(allocation, config))
     embedding = nn.Embedding(output.vocab_size, config.width)
     # Unit-norm rows, not torch's unit-variance entries: those saturate the gates of a wide cell.
     nn.init.normal_(embedding.weight, std=config.width**-0.5)
