@@ -113,6 +113,11 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def printable(text: str) -> str:
     r"""Return `text` with what is not to be printed escaped: no corpus and no file name steers the terminal.
 
+    Parameters
+    ----------
+    text : str
+        Any.
+
     Examples
     --------
     >>> printable("a\x1b[31m")
@@ -123,6 +128,13 @@ def printable(text: str) -> str:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Return what is said of an unknown name: the one that may be meant, and all there are.
+
+    Parameters
+    ----------
+    name : str
+        The unknown one.
+    names : sequence of str
+        The known ones.
 
     Examples
     --------

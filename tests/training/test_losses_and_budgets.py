@@ -129,6 +129,7 @@ def test_a_killed_sampled_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    time.sleep(1)  # TensorBoard reads event files in the order of their names, which begin with the second
     train(chain.train, run=tmp_path / "broken", resume=True, **options)
     for name in ("metrics.jsonl", "checkpoint/best.safetensors"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "unbroken" / name).read_bytes()
@@ -209,6 +210,25 @@ def test_a_finished_budget_of_seconds_resumes_to_its_result(chain, vocabulary, t
     options["config"] = replace(SMALL, max_seconds=0.3, epochs=10_000)
     first = train(chain.train, **options)
     assert train(chain.train, **options, resume=True).epochs == first.epochs
+
+
+def test_a_budget_of_seconds_goes_on_where_the_checkpoint_stood(chain, vocabulary, tmp_path):
+    def break_off(at):
+        if at.done > 0.5:
+            raise KeyboardInterrupt
+
+    options = {"allocation": vocabulary, "run": tmp_path / "run"}
+    options["config"] = replace(SMALL, max_seconds=1.5, epochs=10_000, checkpoint_seconds=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(chain.train, **options, progress=break_off)
+    directory = RunDirectory(tmp_path / "run")
+    before = [
+        e["seconds_at_checkpoint"] for e in directory.read_lines(directory.timings) if "seconds_at_checkpoint" in e
+    ][-1]
+    size = len(directory.read_lines(directory.timings))
+    train(chain.train, **options, resume=True)
+    rest = [e["train_seconds"] for e in directory.read_lines(directory.timings)[size:] if "train_seconds" in e]
+    assert before > 0.3 and sum(rest[:-1]) < 1.5 - before <= sum(rest)
 
 
 def test_perplexities_on_the_way_do_not_change_the_run(chain, vocabulary, tmp_path):

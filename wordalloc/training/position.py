@@ -40,7 +40,7 @@ class TrainProgress:
 
 @dataclass
 class Position:
-    """Where a training stands: all that a checkpoint keeps besides tensors."""
+    """Where a training stands: all that a checkpoint keeps besides tensors, and nothing that is measured."""
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -52,7 +52,6 @@ class Position:
     epochs_without_gain: int = 0
     finished: bool = False
     metrics_size: int = 0
-    seconds: float = 0.0  # of training alone
     validations: int = 0
     # Of rounds of reallocation (`wordalloc.training.rounds`): which table stands, how many were made, and so on.
     table: int = 0

@@ -132,6 +132,11 @@ class RunDirectory:
         except (OSError, ValueError) as error:
             raise FormatError(f"{file}: damaged: {error}; train anew in another --run") from error
 
+    def seconds_at(self, step: int) -> float:
+        """Return the seconds of training before the last checkpoint, which stands at `step`; 0 where none are told."""
+        entries = [entry for entry in self.read_lines(self.timings) if "seconds_at_checkpoint" in entry]
+        return next((entry["seconds_at_checkpoint"] for entry in reversed(entries) if entry["step"] == step), 0.0)
+
     def metrics_size(self) -> int:
         """Return the bytes of the metrics, once the disk holds them: what a checkpoint stands on."""
         with self.metrics.open("ab") as file:

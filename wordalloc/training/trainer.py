@@ -75,6 +75,7 @@ class Trainer:
         self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
+        self.seconds = 0.0  # of training alone
         self.state: State = None
         self.total_tokens = min(config.max_tokens or 2**62, config.epochs * int(text.ids.size))
         self.window = Window()
@@ -90,6 +91,7 @@ class Trainer:
                 self._place_words()
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
+        self.seconds = self.directory.seconds_at(self.at.step)
         self.model.train()
         if self.events is not None:
             self.events.begin(self.at.step)
@@ -135,7 +137,7 @@ class Trainer:
         if self.config.max_seconds is not None:
             # A window without a step has not trained: what passes then is validation.
             unreported = self.window.seconds if self.window.tokens else 0.0
-            done = max(done, (self.at.seconds + unreported) / self.config.max_seconds)
+            done = max(done, (self.seconds + unreported) / self.config.max_seconds)
         return done
 
     def _start_window(self) -> None:
@@ -211,7 +213,7 @@ class Trainer:
         at.epoch_nll += nll
         at.epoch_tokens += window.tokens
         seconds = window.seconds
-        at.seconds += seconds
+        self.seconds += seconds
         self._write(
             {"step": at.step, "tokens": at.tokens, "nll": nll / window.tokens},
             tokens_per_second=window.tokens / seconds,
@@ -239,7 +241,7 @@ class Trainer:
         if not math.isfinite(perplexity(nll)):
             raise self._diverged(f"the validation perplexity is no longer finite after step {at.step}")
         self._write({"step": at.step, "tokens": at.tokens, "part_nll": nll, "part_perplexity": perplexity(nll)})
-        self.directory.append(self.directory.timings, {"step": at.step, "seconds_so_far": at.seconds})
+        self.directory.append(self.directory.timings, {"step": at.step, "seconds_so_far": self.seconds})
 
     def _end_epoch(self) -> None:
         config, at = self.config, self.at
@@ -282,6 +284,7 @@ class Trainer:
 
     def _save(self) -> None:
         self._check_weights()
+        self.directory.append(self.directory.timings, {"step": self.at.step, "seconds_at_checkpoint": self.seconds})
         self.at.metrics_size = self.directory.metrics_size()
         tensors = pack(self.model, self.optimizer, self.state, self.device)
         save_checkpoint(self.directory.latest, tensors, dict(vars(self.at)))
