@@ -67,9 +67,10 @@ def test_the_row_of_every_method(folder, tmp_path, method):
     assert all(0 <= point - 200 * number < 80 for number, point in enumerate(points, 1))
     seconds = row["measured"]["curve_seconds"]
     assert seconds == sorted(seconds) and seconds[0] > 0 and len(seconds) == 20
-    sampled = (2 * 16 + 1) * size  # a bias each
+    full = (2 * 16 + 1) * size  # with a bias each
     shape = package.load(folder / "table.safetensors").shape
-    expected = {"full": 2 * 16 * size, "lightrnn": 2 * 16 * sum(shape) + shape[0]} | dict.fromkeys(SAMPLED, sampled)
+    own = min(6 * shape[0], size) * 16  # vectors of frequent words
+    expected = {"lightrnn": 2 * 16 * sum(shape) + shape[0] + own} | dict.fromkeys(["full", *SAMPLED], full)
     assert row["parameters"] == expected.get(method, row["parameters"])
     assert row["bytes"] >= 4 * row["parameters"]
 

@@ -128,8 +128,13 @@ def print_comparison(found: Comparison) -> None:
     click.echo(
         "\ntokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of\n"
         f"input and output; peak: memory of the training process; s to {reach}: of training, to this perplexity of a\n"
-        f"part of the validation text\n\nwritten to {found.folder}"
+        f"part of the validation text"
     )
+    if base is not None and base.perplexity > found.unigram_perplexity / 2:
+        click.echo(
+            "\nThe full softmax has not come to half of the unigram perplexity: a larger budget would tell more."
+        )
+    click.echo(f"\nwritten to {found.folder}")
 
 
 def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | None) -> tuple[str, ...]:
@@ -163,16 +168,9 @@ def _short(number: int) -> str:
 
 @contextlib.contextmanager
 def _stage_bar() -> Iterator[Callable[[Stage], None]]:
-    """Yield a callable that shows on stderr what is done: a bar on a terminal, else a line a training."""
+    """Yield a callable that shows on stderr what is done: a bar on a terminal, else nothing."""
     if not sys.stderr.isatty():
-        shown: list[str] = []
-
-        def tell(stage: Stage) -> None:
-            if stage.training is not None and shown != [stage.title]:
-                shown[:] = [stage.title]
-                click.echo(f"{stage.title} …", err=True)
-
-        yield tell
+        yield lambda stage: None
         return
 
     from rich.console import Console
