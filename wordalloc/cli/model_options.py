@@ -32,7 +32,7 @@ MODEL_OPTIONS = (
     click.option(
         "--own-words",
         type=click.IntRange(min=0),
-        help="Frequent words with an input vector of their own (default: 6 a class or row).",
+        help="Frequent words with an input vector of their own (default: 12 a class or row).",
     ),
     click.option("--bias/--no-bias", default=True, help="Biases of scores, which begin at the unigram distribution."),
     click.option("--tie/--no-tie", default=False, help="Share the word vectors of input and output."),

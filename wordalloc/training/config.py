@@ -17,8 +17,8 @@ LEARNING_RATES = {
     "adaptive": 8e-3,
     "classes": 8e-3,
     "tree": 8e-3,
-    "table": 1.6e-2,
-    "lightrnn": 1.4e-2,
+    "table": 8e-3,
+    "lightrnn": 1e-2,
     "importance": 8e-3,
     "sampled-softmax": 8e-3,
     "nce": 8e-3,
@@ -51,7 +51,7 @@ class TrainConfig:
         What a table asks for: a `TableSoftmax`, one step a word, or a `LightRNN`, two. Without a table, "softmax".
     own_words : int, optional
         How many of the most frequent words have an input vector of their own, where others have what they share with
-        their class, row or column. Default: six times the classes or rows.
+        their class, row or column. Default: 12 for each class or row, 6 for each row of a LightRNN.
     bias : bool
         Whether scores have biases, which begin at the unigram distribution; tables always have theirs.
     tie : bool

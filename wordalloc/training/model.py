@@ -27,7 +27,9 @@ from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import IGNORED
 from wordalloc.vocabulary import Vocabulary
 
-OWN_WORDS = 6  # for each class or row; their vectors are then some two thirds of all (benchmarks/RESULTS.md)
+# Words with an input vector of their own, for each class or row (benchmarks/RESULTS.md). A LightRNN is to be small: its
+# are then three fifths of all its vectors.
+OWN_WORDS, LIGHTRNN_OWN_WORDS = 12, 6
 
 
 class LanguageModel(nn.Module):
@@ -75,7 +77,7 @@ class LightRNNModel(nn.Module):
     def __init__(self, table: Table, config: TrainConfig) -> None:
         super().__init__()
         shape: dict[str, Any] = {"recurrent": config.cell, "layers": config.layers, "dropout": config.dropout}
-        shape["own_words"] = _own_words(table, config)
+        shape["own_words"] = _own_words(table, config, LIGHTRNN_OWN_WORDS)
         self.output = LightRNN.from_allocation(table, config.width, **shape)
 
     def loss(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
@@ -157,12 +159,12 @@ def _recurrent(allocation: Allocation | Vocabulary, config: TrainConfig) -> tupl
     return ClassRecurrent(config.cell, config.width, class_of.n_classes, config.layers, config.dropout), class_of
 
 
-def _own_words(allocation: Classes | Table, config: TrainConfig) -> int:
-    """Return how many words have an input vector of their own."""
+def _own_words(allocation: Classes | Table, config: TrainConfig, by_group: int = OWN_WORDS) -> int:
+    """Return how many words have an input vector of their own: as configured, or so many for each class or row."""
     if config.own_words is not None:
         return config.own_words
     groups = allocation.n_rows if isinstance(allocation, Table) else allocation.n_classes
-    return min(OWN_WORDS * groups, allocation.vocabulary.size)
+    return min(by_group * groups, allocation.vocabulary.size)
 
 
 def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config: TrainConfig) -> nn.Module:
