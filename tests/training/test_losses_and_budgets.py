@@ -93,6 +93,8 @@ def test_factorised_models_learn_and_resume(chain, vocabulary, tmp_path, kind, o
         ("classes", {"loss": "nce"}, "nce samples a full output layer, and classes ask for another"),
         ("table", {"table_model": "lightrnn", "loss": "nce"}, "no full output layer that the loss nce could sample"),
         ("table", {"table_model": "lightrnn", "recurrence": "classes"}, "leave out --recurrence"),
+        ("vocabulary", {"own_words": 5}, "a full input has a vector for each word"),
+        ("classes", {"input": "classes", "own_words": 42}, "own_words must be a whole number from 0 to 41"),
         ("vocabulary", {"loss": "nce", "samples": 42}, "samples must be from 1 to V"),
         ("vocabulary", {"loss": "blackout", "samples": 20, "effective_samples": 3}, "leave it out"),
         (
@@ -113,6 +115,28 @@ def test_what_does_not_go_together_is_refused_and_leaves_nothing(
     with pytest.raises(InputError, match=says):
         train(chain.train, allocation=made[allocation], run=tmp_path / "run", config=replace(SMALL, **options))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        ("classes", {"input": "classes"}, 24),  # twelve for each of two classes
+        ("classes", {"input": "classes", "own_words": 3}, 3),
+        ("classes", {}, 0),
+        ("table", {}, 36),
+        ("table", {"table_model": "lightrnn"}, 18),
+    ],
+)
+def test_words_with_a_vector_of_their_own_by_default(chain, vocabulary, tmp_path, kind, options, expected):
+    made = {
+        "classes": lambda: wordalloc.frequency_classes(vocabulary, 2),
+        "table": lambda: wordalloc.initial_table(vocabulary, 3, by="frequency"),
+    }
+    config = replace(SMALL, max_tokens=200, **options)
+    train(chain.train, valid=chain.valid, allocation=made[kind](), run=tmp_path / "run", config=config)
+    own = [tensor for name, tensor in load_weights(tmp_path / "run").items() if name.endswith("own.vectors")]
+    assert [len(vectors) for vectors in own] == [expected] * (expected > 0)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["train"]["own_words"] == expected
 
 
 def test_a_killed_sampled_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):

@@ -20,7 +20,7 @@ from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.evaluation import check_fit, perplexity
-from wordalloc.training.model import choose_device, default_names
+from wordalloc.training.model import choose_device, settled
 from wordalloc.training.position import TrainProgress
 from wordalloc.training.rounds import Rounds, RoundTrainer
 from wordalloc.training.run_directory import RunDirectory
@@ -131,7 +131,7 @@ def train(
     config = config or TrainConfig()
     device = choose_device(config.device)
     addressed, text, valid_text = _read(paths, valid, allocation, text_options)
-    config = config.with_defaults(*default_names(addressed, config))
+    config = settled(addressed, config)
     if (costs or rounds is not None) and not isinstance(addressed, Table):
         raise InputError("costs and rounds of reallocation need a table; make one with: wordalloc lightrnn-init TEXT")
     directory = RunDirectory(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ class LightRNNModel(nn.Module):
     def __init__(self, table: Table, config: TrainConfig) -> None:
         super().__init__()
         shape: dict[str, Any] = {"recurrent": config.cell, "layers": config.layers, "dropout": config.dropout}
-        shape["own_words"] = _own_words(table, config, LIGHTRNN_OWN_WORDS)
+        shape["own_words"] = config.own_words or 0
         self.output = LightRNN.from_allocation(table, config.width, **shape)
 
     def loss(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, State]:
@@ -104,7 +105,32 @@ def make_model(allocation: Allocation | Vocabulary, config: TrainConfig) -> Lang
     return LightRNNModel(allocation, config)
 
 
-def default_names(allocation: Allocation | Vocabulary, config: TrainConfig) -> tuple[str, str]:
+def settled(allocation: Allocation | Vocabulary, config: TrainConfig) -> TrainConfig:
+    """Return the configuration with its defaults settled for an allocation: the rate, the input, words of their own.
+
+    Raises
+    ------
+    InputError
+        If words are to have vectors of their own where the input has a vector for each.
+    """
+    output, embedding = _default_names(allocation, config)
+    config = config.with_defaults(output, embedding)
+    if config.table_model == "lightrnn" or config.input in ("classes", "table"):
+        by_group = LIGHTRNN_OWN_WORDS if config.table_model == "lightrnn" else OWN_WORDS
+        return config if config.own_words is not None else replace(config, own_words=_own_words(allocation, by_group))
+    if config.own_words:
+        raise InputError(f"a {config.input} input has a vector for each word; give --input classes, or no --own-words")
+    return replace(config, own_words=0)
+
+
+def _own_words(allocation: Allocation | Vocabulary, by_group: int) -> int:
+    groups = {"classes": "n_classes", "table": "n_rows"}
+    if isinstance(allocation, Vocabulary) or allocation.kind not in groups:
+        return 0  # the model will say that it needs another allocation
+    return min(by_group * getattr(allocation, groups[allocation.kind]), allocation.vocabulary.size)
+
+
+def _default_names(allocation: Allocation | Vocabulary, config: TrainConfig) -> tuple[str, str]:
     """Return the names under which defaults of a model are kept: of its output, and of its input."""
     if isinstance(allocation, Vocabulary):
         return ("full" if config.loss == "softmax" else config.loss), "full"
@@ -159,14 +185,6 @@ def _recurrent(allocation: Allocation | Vocabulary, config: TrainConfig) -> tupl
     return ClassRecurrent(config.cell, config.width, class_of.n_classes, config.layers, config.dropout), class_of
 
 
-def _own_words(allocation: Classes | Table, config: TrainConfig, by_group: int = OWN_WORDS) -> int:
-    """Return how many words have an input vector of their own: as configured, or so many for each class or row."""
-    if config.own_words is not None:
-        return config.own_words
-    groups = allocation.n_rows if isinstance(allocation, Table) else allocation.n_classes
-    return min(by_group * groups, allocation.vocabulary.size)
-
-
 def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config: TrainConfig) -> nn.Module:
     if config.input == "adaptive":
         if not isinstance(allocation, Cutoffs) or not isinstance(output, AdaptiveSoftmax):
@@ -177,13 +195,13 @@ def _embedding(allocation: Allocation | Vocabulary, output: OutputLayer, config:
             raise InputError("an input of classes needs an allocation of classes; give --allocation, or --input full")
         if config.tie:
             raise InputError("an input of classes has no word vectors to share; give --no-tie")
-        return ClassEmbedding.from_allocation(allocation, config.width, own_words=_own_words(allocation, config))
+        return ClassEmbedding.from_allocation(allocation, config.width, own_words=config.own_words or 0)
     if config.input == "table":
         if not isinstance(allocation, Table):
             raise InputError("a table input needs an allocation that is a table; give --allocation, or --input full")
         if config.tie:
             raise InputError("a table input has no word vectors to share; give --no-tie")
-        return TableEmbedding.from_allocation(allocation, config.width, own_words=_own_words(allocation, config))
+        return TableEmbedding.from_allocation(allocation, config.width, own_words=config.own_words or 0)
     embedding = nn.Embedding(output.vocab_size, config.width)
     # Unit-norm rows, not torch's unit-variance entries: those saturate the gates of a wide cell.
     nn.init.normal_(embedding.weight, std=config.width**-0.5)
