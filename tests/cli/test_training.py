@@ -39,6 +39,21 @@ def test_without_an_allocation_the_layer_is_the_full_softmax(wordalloc, corpus, 
     assert package.load(tmp_path / "wordalloc-run" / "allocation.safetensors").words == vocabulary.words
 
 
+def test_nce_prints_its_log_z_beside_the_true_one(wordalloc, corpus, tmp_path):
+    options = ("--loss", "nce", "--samples", 50, "--valid", corpus / "valid.txt", *SMALL)
+    status, out, err = wordalloc("train", corpus / "train.txt", *options)
+    assert (status, err) == (0, "")
+    (line,) = [
+        line for line in out.splitlines() if line.startswith("NCE took log Z to be 0.000; on the validation text")
+    ]
+    entry = json.loads((tmp_path / "wordalloc-run" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert f"it is {entry['mean_log_normaliser']:.3f} in the mean" in line and abs(entry["mean_log_normaliser"]) < 1
+
+
+def test_an_unknown_loss_is_answered_with_the_nearest(refused, corpus):
+    assert "did you mean blackout?" in refused("train", corpus / "train.txt", *SMALL, "--loss", "black-out")
+
+
 def test_text_is_read_as_the_allocations_text_was(wordalloc, corpus, tmp_path):
     upper = tmp_path / "upper.txt"
     upper.write_text((corpus / "train.txt").read_text().upper())

@@ -149,6 +149,12 @@ def print_result(result: TrainResult) -> None:
         for entry in result.epochs
     ]
     print_table(["epoch", "tokens", "training loss, nats", "validation perplexity"], rows)
+    last = result.epochs[-1]
+    if "log_z" in last:
+        click.echo(
+            f"\nNCE took log Z to be {last['log_z']:.3f}; "
+            f"on the validation text it is {last['mean_log_normaliser']:.3f} in the mean"
+        )
     click.echo(
         f"\n{result.tokens_per_second:,.0f} tokens/s; {result.n_parameters:,} parameters, "
         f"{result.n_output_parameters:,} of them in the output layer; "
