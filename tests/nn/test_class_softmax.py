@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from unittest import mock
 
 import numpy as np
@@ -17,16 +16,6 @@ from scipy.stats import chisquare
 import wordalloc
 from wordalloc.errors import InputError
 from wordalloc.nn import ClassSoftmax, output_layer, path_cross_entropy, path_pairs
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products: on a busy machine, waiting for a second thread would take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
 
 COUNTS = np.array([9, 7, 5, 5, 4, 3, 2, 1, 1, 0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,16 +13,6 @@ from torch import nn
 import wordalloc
 from wordalloc.algorithms.frequency_classes import frequency_classes
 from wordalloc.nn import ClassEmbedding, ClassRecurrent, ClassSoftmax, class_lookup
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products: on a busy machine, waiting for a second thread would take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
 
 # --- The output: Mikolov, Kombrink, Burget, Černocký & Khudanpur (ICASSP 2011), section 4 -----------------------------
 

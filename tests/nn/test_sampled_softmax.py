@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -25,15 +25,6 @@ from wordalloc.nn.sampled_softmax import LOSSES
 
 NLL_LIKE = ("importance", "sampled-softmax")
 COUNTS = [40, 20, 11, 7, 4, 2, 1, 1, 0]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products: on a busy machine, waiting for a second thread would take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # --- the equations, one candidate at a time ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from unittest import mock
 
 import numpy as np
@@ -16,16 +15,6 @@ from scipy.stats import chisquare
 import wordalloc
 from wordalloc.errors import InputError
 from wordalloc.nn import LightRNN, TableEmbedding, TableSoftmax, lightrnn, output_layer, table_softmax
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products: on a busy machine, waiting for a second thread would take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
 
 CELL, SHAPE = [4, 0, 7, 1, 3], (3, 3)  # rows of 2, 2 and 1 words
 COUNTS = [9, 5, 3, 2, 1]

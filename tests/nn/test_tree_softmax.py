@@ -20,16 +20,6 @@ from wordalloc.errors import InputError
 from wordalloc.nn import TreeSoftmax, output_layer, path_cross_entropy, path_entries, path_pairs, tree_search
 from wordalloc.nn.tree_layout import lay_out
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products: on a busy machine, waiting for a second thread would take most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 Nested = Any  # a word's rank, or the list of a node's children
 
 

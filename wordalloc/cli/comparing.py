@@ -13,7 +13,7 @@ import click
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
 from wordalloc.cli.render import PIPE_WIDTH, emit_json, json_option, print_table
-from wordalloc.cli.sources import TEXT_OPTIONS
+from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
 
@@ -81,8 +81,7 @@ def compare(
         from wordalloc.pipelines.compare import draw
         from wordalloc.training import TrainConfig
 
-    names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
-    text_options = {name: options.pop(name) for name in names}
+    text_options = take_text_options(options)
     with _stage_bar() as progress:
         found = run_comparison(
             paths,

@@ -17,7 +17,7 @@ from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table
-from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command
+from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command, take_text_options
 from wordalloc.cli.training import print_result, training_bar
 from wordalloc.errors import InputError
 from wordalloc.interrupts import deferred_interrupts
@@ -218,8 +218,7 @@ def lightrnn(
 
     if "-" in paths:
         raise InputError("standard input can be read only once, for words or for training; give a file")
-    text_names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
-    source = Source(paths, {**{name: options.pop(name) for name in text_names}, "counts": None})
+    source = Source(paths, {**take_text_options(options), "counts": None})
     made = {name: options.pop(name) for name in ("by", "classes", "vectors", "n_rows", "effort")}
     made["seed"] = options["seed"]
     config = TrainConfig(**options)

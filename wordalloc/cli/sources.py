@@ -80,13 +80,18 @@ class Source:
         return target
 
 
+def take_text_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of `TEXT_OPTIONS` out of a command's options, and return them."""
+    names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
+    return {name: options.pop(name) for name in names}
+
+
 def source_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the SOURCE argument and the text options, handed over as one `source`."""
 
     @functools.wraps(command)
     def collect(paths: tuple[str, ...], **keywords: Any) -> Any:
-        names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit", "counts")
-        options = {name: keywords.pop(name) for name in names}
+        options = {**take_text_options(keywords), "counts": keywords.pop("counts")}
         return command(source=Source(paths, options), **keywords)
 
     for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION)):

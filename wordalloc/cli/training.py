@@ -20,7 +20,7 @@ from wordalloc.cli.model_options import (
 )
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
-from wordalloc.cli.sources import TEXT_OPTIONS
+from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def train(
         from wordalloc.training import TrainConfig
         from wordalloc.training import train as run_training
 
-    names = ("lowercase", "max_size", "min_count", "unk", "eos", "errors", "memory_limit")
-    text_options = {name: options.pop(name) for name in names}
+    text_options = take_text_options(options)
     with training_bar() as progress:
         result = run_training(
             paths,

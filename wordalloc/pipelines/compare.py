@@ -22,6 +22,7 @@ from wordalloc.corpus import encode
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import write_text
+from wordalloc.nn.unigram import smoothed_shares
 from wordalloc.pipelines.comparison_allocations import held_apart, kept_vocabulary, make_allocations
 from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, Contestant, contestants
@@ -269,7 +270,7 @@ def _unigram_perplexity(held: list[str], vocabulary: Vocabulary) -> float:
     """Return the perplexity of the validation text by the words' counts, each one more so that none is impossible."""
     text = encode(held, vocabulary)
     check_fit(text, "the validation text")
-    log_probability = np.log((vocabulary.counts + 1) / (vocabulary.total + vocabulary.size))
+    log_probability = np.log(smoothed_shares(vocabulary.counts))
     return float(np.exp(-log_probability[text.ids].mean()))
 
 

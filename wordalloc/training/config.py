@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from wordalloc.errors import InputError
+from wordalloc.nn.sampled_softmax import LOSSES, NEGATIVES, NOISES, NORMALISERS
 
-LOSSES = ("softmax", "importance", "sampled-softmax", "nce", "blackout", "negative")
 # AdamW's rates with the schedule below, by output layer or sampled loss: the best of those tried over two million
 # tokens (benchmarks/RESULTS.md).
 LEARNING_RATES = {
@@ -203,10 +203,10 @@ _CHOICES = {
     "cell": ("lstm", "gru", "rnn"),
     "input": ("auto", "full", "adaptive", "classes", "table"),
     "recurrence": ("plain", "classes"),
-    "loss": LOSSES,
-    "noise": ("unigram", "log-uniform", "uniform"),
-    "negatives": ("shared", "per-token"),
-    "normaliser": ("fixed", "learnt"),
+    "loss": ("softmax", *LOSSES),
+    "noise": NOISES,
+    "negatives": NEGATIVES,
+    "normaliser": NORMALISERS,
     "table_model": ("softmax", "lightrnn"),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("linear", "cosine", "constant"),

@@ -237,9 +237,7 @@ class Trainer:
         at.validations += 1
         if self.part is None:
             return
-        nll = mean_nll(self.model, self.part, self.config, self.vocabulary, self.device)
-        if not math.isfinite(perplexity(nll)):
-            raise self._diverged(f"the validation perplexity is no longer finite after step {at.step}")
+        nll = self._mean_nll(self.part)
         self._write({"step": at.step, "tokens": at.tokens, "part_nll": nll, "part_perplexity": perplexity(nll)})
         self.directory.append(self.directory.timings, {"step": at.step, "seconds_so_far": self.seconds})
 
@@ -267,11 +265,15 @@ class Trainer:
 
     def _validate(self, valid: EncodedText) -> float:
         began = time.monotonic()
-        nll = mean_nll(self.model, valid, self.config, self.vocabulary, self.device)
-        if not math.isfinite(perplexity(nll)):
-            raise self._diverged(f"the validation perplexity is no longer finite after step {self.at.step}")
+        nll = self._mean_nll(valid)
         seconds = time.monotonic() - began
         self.directory.append(self.directory.timings, {"step": self.at.step, "valid_seconds": seconds})
+        return nll
+
+    def _mean_nll(self, text: EncodedText) -> float:
+        nll = mean_nll(self.model, text, self.config, self.vocabulary, self.device)
+        if not math.isfinite(perplexity(nll)):
+            raise self._diverged(f"the validation perplexity is no longer finite after step {self.at.step}")
         return nll
 
     def _normaliser(self) -> dict[str, float]:
