@@ -17,7 +17,7 @@ letters = st.one_of(
     st.sampled_from("ab\x00\t\n\x7fé\u2028\ue000\uffff\U00010000😀"), st.characters(exclude_categories=["Cs"])
 )
 words_and_counts = st.dictionaries(
-    st.text(letters, min_size=1, max_size=4), st.integers(0, 5) | st.integers(0, MAX_COUNT), min_size=1, max_size=30
+    st.text(letters, min_size=1, max_size=4), st.integers(0, 5) | st.integers(0, 2**58), min_size=1, max_size=30
 )
 
 
@@ -62,14 +62,22 @@ def test_ids_follow_their_words() -> None:
     assert Vocabulary.from_counts(["x"], [1]).ids is None
 
 
-@given(st.lists(st.integers(0, MAX_COUNT), min_size=1, max_size=20))
-def test_total_is_exact_beyond_64_bits(counts: list[int]) -> None:
+@given(st.lists(st.integers(0, MAX_COUNT), min_size=1, max_size=5))
+def test_total_is_exact_or_refused_where_it_exceeds_64_bits(counts: list[int]) -> None:
     words = [f"w{place}" for place in range(len(counts))]
-    assert Vocabulary.from_counts(words, counts).total == sum(counts)
+    if sum(counts) < 2**63:
+        assert Vocabulary.from_counts(words, counts).total == sum(counts)
+    else:
+        with pytest.raises(InputError, match=rf"less than 2\*\*63, but these sum to {sum(counts)}; scale"):
+            Vocabulary.from_counts(words, counts)
 
 
-def test_total_of_eight_largest_counts() -> None:
-    assert Vocabulary.from_counts("abcdefgh", [2**62] * 8).total == 2**65
+def test_total_of_the_largest_counts() -> None:
+    assert Vocabulary("ab", [2**62, 2**62 - 1]).total == 2**63 - 1
+    with pytest.raises(InputError, match="sum to 9223372036854775808; scale"):
+        Vocabulary("ab", [2**62, 2**62])
+    with pytest.raises(InputError, match=f"sum to {2**65}; scale"):  # 0 in 64 bits
+        Vocabulary("abcdefgh", [2**62] * 8)
 
 
 @given(words_and_counts)

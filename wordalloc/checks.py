@@ -70,6 +70,30 @@ def exact_sum(values: npt.NDArray[np.int64]) -> int:
     return (int(high.sum()) << 32) + int(low.sum())
 
 
+def sums_of_groups(
+    group: npt.NDArray[Any], values: npt.NDArray[np.int64], n_groups: int | None = None
+) -> npt.NDArray[np.int64]:
+    """Return the sum of the values of each group, in whole numbers: floats lose those beyond 2**53.
+
+    Parameters
+    ----------
+    group : ndarray of int, shape (n,)
+        Of each value, from 0.
+    values : ndarray of int64, shape (n,)
+        All of them together fit int64.
+    n_groups : int, optional
+        Default: the greatest group and 1.
+
+    Examples
+    --------
+    >>> sums_of_groups(np.array([0, 2, 0]), np.array([2**62, 5, 1])).tolist()
+    [4611686018427387905, 0, 5]
+    """
+    sums = np.zeros(int(group.max()) + 1 if n_groups is None else n_groups, dtype=np.int64)
+    np.add.at(sums, group, values)
+    return sums
+
+
 def plain_json(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return a private copy of `values` as a file will give it back, or say what a file cannot hold.
 

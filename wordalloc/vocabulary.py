@@ -18,6 +18,7 @@ from wordalloc.errors import InputError
 
 EOS = "<eos>"
 MAX_COUNT = 2**62
+MAX_TOTAL = 2**63 - 1  # so that no sum of counts exceeds 64 bits, whatever words it is of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Vocabulary(Frozen):
     words : sequence of str, length V
         Distinct, not empty, encodable as UTF-8, in rank order.
     counts : array_like of int, shape (V,)
-        Occurrences of each word, descending; 0 is allowed, the largest is 2**62.
+        Occurrences of each word, descending; 0 is allowed, the largest is 2**62, and all together are below 2**63.
     ids : array_like of int, shape (V,), optional
         The foreign token id of each rank, for vocabularies that come from a tokenizer. Absent: the rank.
     text : TextOptions, optional
@@ -142,7 +143,7 @@ class Vocabulary(Frozen):
         words : iterable of str, length V
             Distinct, not empty, encodable as UTF-8, in any order.
         counts : array_like of int, shape (V,)
-            Occurrences of each word, 0 to 2**62.
+            Occurrences of each word, 0 to 2**62, together below 2**63.
         ids : array_like of int, shape (V,), optional
             The foreign token id of each word.
         text, source, parameters : optional
@@ -185,8 +186,8 @@ class Vocabulary(Frozen):
 
     @cached_property
     def total(self) -> int:
-        """The sum of all counts, exact also where it exceeds 64 bits."""
-        return exact_sum(self.counts)
+        """The sum of all counts."""
+        return int(self.counts.sum())
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -298,7 +299,27 @@ def _as_counts(counts: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:
     if array.size and (array.min() < 0 or array.max() > MAX_COUNT):
         wrong = int(np.argmax((array < 0) | (array > MAX_COUNT)))
         raise InputError(f"counts must lie between 0 and 2**62, but entry {wrong} is {int(array[wrong])}")
+    check_total(exact_sum(array))
     return array
+
+
+def check_total(total: int, where: str = "") -> None:
+    """Refuse counts whose sum does not fit 64 bits.
+
+    Parameters
+    ----------
+    total : int
+        Their sum.
+    where : str
+        What the message begins with: the file that they are from.
+
+    Raises
+    ------
+    InputError
+        If it exceeds 2**63 - 1.
+    """
+    if total > MAX_TOTAL:
+        raise InputError(f"{where}counts must sum to less than 2**63, but these sum to {total}; scale them all down")
 
 
 def _as_ids(ids: npt.ArrayLike, size: int) -> npt.NDArray[np.int64]:

@@ -80,7 +80,7 @@ def test_losses_are_right_after_every_insertion(joint):
 
 
 @settings(max_examples=30, deadline=None)
-@given(drawn_pairs(most_words=8), st.data())
+@given(drawn_pairs(most_words=8) | drawn_pairs(most_words=8, most_count=2**57), st.data())
 def test_each_merger_of_a_tree_is_the_one_of_least_loss(drawn, data):
     pairs, size = drawn
     word_class = data.draw(st.permutations([w % max(1, size - 2) for w in range(size)]))

@@ -80,6 +80,4 @@ def _groups(word_class: np.ndarray) -> list[list[int]]:
 def test_what_cannot_be_is_refused():
     with pytest.raises(InputError, match="arity must be a whole number from 2"):
         huffman(from_counts([1, 1]), 1)
-    with pytest.raises(InputError, match="counts sum to 2\\*\\*63 or more"):
-        huffman(from_counts([2**62, 2**62]))
     assert huffman(from_counts([2**62, 2**62 - 1])).codes == ["0", "1"]

@@ -49,8 +49,12 @@ def test_a_vocabulary_of_one_word() -> None:
     assert (classes.n_classes, classes.masses.tolist(), classes.slots.tolist()) == (1, [0.0], [0])
 
 
-def test_masses_where_the_total_exceeds_64_bits() -> None:
-    assert Classes(Vocabulary("abcdefgh", [2**62] * 8), [0, 0, 1, 1, 2, 2, 2, 2]).masses.tolist() == [0.25, 0.25, 0.5]
+def test_masses_of_the_largest_counts() -> None:
+    assert Classes(Vocabulary("abcdefgh", [2**59] * 8), [0, 0, 1, 1, 2, 2, 2, 2]).masses.tolist() == [0.25, 0.25, 0.5]
+    # One by one a float would lose them: 2**62 + 1 is 2**62 there.
+    ones = Vocabulary.from_counts(map(str, range(10_001)), [2**62] + [1] * 10_000)
+    assert Classes(ones, [0] * 10_001).masses.tolist() == [1.0]
+    assert Classes(ones, [0] * 10_000 + [1]).masses.tolist() == [(2**62 + 9_999) / (2**62 + 10_000), 1 / (2**62 + 10_000)]
 
 
 @given(partitions())

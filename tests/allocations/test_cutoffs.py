@@ -52,8 +52,12 @@ def test_masses_of_words_that_were_never_counted() -> None:
     assert Cutoffs(Vocabulary("abc", [0, 0, 0]), [1]).masses.tolist() == [0.0, 0.0]
 
 
-def test_masses_where_the_total_exceeds_64_bits() -> None:
-    assert Cutoffs(Vocabulary("abcdefgh", [2**62] * 8), [2, 4]).masses.tolist() == [0.25, 0.25, 0.5]
+def test_masses_of_the_largest_counts() -> None:
+    assert Cutoffs(Vocabulary("abcdefgh", [2**59] * 8), [2, 4]).masses.tolist() == [0.25, 0.25, 0.5]
+    # One by one a float would lose them: 2**62 + 1 is 2**62 there.
+    ones = Vocabulary.from_counts([f"{i:05}" for i in range(10_001)], [2**62] + [1] * 10_000)
+    assert Cutoffs(ones, []).masses.tolist() == [1.0]
+    assert Cutoffs(ones, [1]).masses.tolist() == [2**62 / (2**62 + 10_000), 10_000 / (2**62 + 10_000)]
 
 
 @given(bands())

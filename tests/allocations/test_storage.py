@@ -43,7 +43,7 @@ texts = st.none() | st.builds(
 
 @st.composite
 def vocabularies(draw) -> Vocabulary:
-    counted = draw(st.dictionaries(words, st.integers(0, 3) | st.integers(0, 2**62), min_size=1, max_size=12))
+    counted = draw(st.dictionaries(words, st.integers(0, 3) | st.integers(0, 2**59), min_size=1, max_size=12))
     ids = st.lists(st.integers(0, 2**63 - 1), min_size=len(counted), max_size=len(counted), unique=True)
     return Vocabulary.from_counts(
         list(counted),

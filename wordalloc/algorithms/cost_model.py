@@ -247,7 +247,7 @@ def class_cost(model: CostModel, shape: LayerShape, sizes: npt.ArrayLike, masses
     136.0
     """
     sizes, masses = np.asarray(sizes, dtype=np.float64), np.asarray(masses, dtype=np.float64)
-    outputs = shape.batch * (sizes.size + float(sizes @ masses))
+    outputs = shape.batch * (sizes.size + float((sizes * masses).sum()))
     weights = shape.dim * (sizes.sum() + sizes.size)
     return float(2 * model.overhead + model.output_time(shape.dim, True) * outputs + model.weight * weights)
 

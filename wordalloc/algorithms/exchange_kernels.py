@@ -37,14 +37,14 @@ Floats = npt.NDArray[np.float32]
 
 
 class Graph(NamedTuple):
-    """Who stands beside whom: the bigram counts by left word and by right word. Floats hold them exactly to 2**53."""
+    """Who stands beside whom: the bigram counts by left word and by right word."""
 
     right_offsets: npt.NDArray[np.int64]
     right_words: npt.NDArray[np.int32]
-    right_counts: npt.NDArray[np.float64]
+    right_counts: npt.NDArray[np.int64]
     left_offsets: npt.NDArray[np.int64]
     left_words: npt.NDArray[np.int32]
-    left_counts: npt.NDArray[np.float64]
+    left_counts: npt.NDArray[np.int64]
 
 
 class Partition(NamedTuple):
@@ -52,9 +52,9 @@ class Partition(NamedTuple):
 
     word_class: npt.NDArray[np.int32]  # (V,)
     sizes: npt.NDArray[np.int64]  # (K,)
-    exact: npt.NDArray[np.float64]  # (K, K)
-    left: npt.NDArray[np.float64]  # (K,) row sums
-    right: npt.NDArray[np.float64]  # (K,) column sums
+    exact: npt.NDArray[np.int64]  # (K, K)
+    left: npt.NDArray[np.int64]  # (K,) row sums
+    right: npt.NDArray[np.int64]  # (K,) column sums
     joint: Floats  # (K, K) rounded
     joint_t: Floats  # its transpose
     step: Floats  # h(N + 1) - h(N)
@@ -64,8 +64,8 @@ class Partition(NamedTuple):
 class Scratch(NamedTuple):
     """A thread's own: counts by class to the right and left of one word, which of them are not 0, and scores."""
 
-    right: npt.NDArray[np.float64]
-    left: npt.NDArray[np.float64]
+    right: npt.NDArray[np.int64]
+    left: npt.NDArray[np.int64]
     right_classes: npt.NDArray[np.int32]
     left_classes: npt.NDArray[np.int32]
     score: Floats
@@ -75,7 +75,7 @@ class Scratch(NamedTuple):
 def make_graph(bigrams: Bigrams) -> Graph:
     """Return the bigrams sorted both ways."""
     size = bigrams.vocabulary.size
-    count = bigrams.count.astype(np.float64)
+    count = bigrams.count
     by_right = np.argsort(bigrams.right, kind="stable")  # stable, so the left words stay in order
     offsets = [
         np.concatenate(([0], np.cumsum(np.bincount(side, minlength=size)))).astype(np.int64)
@@ -86,7 +86,7 @@ def make_graph(bigrams: Bigrams) -> Graph:
 
 def make_scratch(n_classes: int) -> Scratch:
     """Return what a thread needs."""
-    counts, ids, floats = (np.zeros((2, n_classes), dtype) for dtype in (np.float64, np.int32, np.float32))
+    counts, ids, floats = (np.zeros((2, n_classes), dtype) for dtype in (np.int64, np.int32, np.float32))
     return Scratch(*counts, *ids, *floats)
 
 
@@ -158,7 +158,7 @@ _add = njit(_add, fast=True)
 @njit
 def _look_around(w, graph, word_class, scratch):  # type: ignore[no-untyped-def]
     """Count the classes beside w; return how many are right and left of it, and how often it follows itself."""
-    n_right, n_left, itself = 0, 0, 0.0
+    n_right, n_left, itself = 0, 0, 0
     for p in range(graph.right_offsets[w], graph.right_offsets[w + 1]):
         v = graph.right_words[p]
         c = word_class[v]
@@ -200,7 +200,7 @@ def _forget(n_right, n_left, scratch):  # type: ignore[no-untyped-def]
 
 @njit
 def _rise(before, n):  # type: ignore[no-untyped-def]
-    """h(before + n) - h(before), in double precision."""
+    """h(before + n) - h(before) of whole numbers, in double precision."""
     after = before + n
     if n == 0 or after <= 0:
         return 0.0
@@ -218,17 +218,17 @@ def _exact_gain(t, a, n_right, n_left, itself, parts, scratch):  # type: ignore[
     for i in range(n_right):
         d = scratch.right_classes[i]
         if d != t:
-            taken = right[d] if t == a else (left[t] if d == a else 0.0)
+            taken = right[d] if t == a else (left[t] if d == a else 0)
             gain += _rise(exact[t, d] - taken, right[d])
     for i in range(n_left):
         d = scratch.left_classes[i]
         if d != t:
-            taken = left[d] if t == a else (right[t] if d == a else 0.0)
+            taken = left[d] if t == a else (right[t] if d == a else 0)
             gain += _rise(exact[d, t] - taken, left[d])
     own = right[t] + left[t] + itself
-    gain += _rise(exact[t, t] - (own if t == a else 0.0), own)
-    gain -= _rise(parts.left[t] - (as_left if t == a else 0.0), as_left)
-    gain -= _rise(parts.right[t] - (as_right if t == a else 0.0), as_right)
+    gain += _rise(exact[t, t] - (own if t == a else 0), own)
+    gain -= _rise(parts.left[t] - (as_left if t == a else 0), as_left)
+    gain -= _rise(parts.right[t] - (as_right if t == a else 0), as_right)
     return gain
 
 
@@ -369,7 +369,7 @@ def _count_in(c, sign, n_right, n_left, itself, parts, scratch):  # type: ignore
         _add_to_cell(c, c, sign * itself, parts)
         parts.left[c] += sign * itself
         parts.right[c] += sign * itself
-    parts.sizes[c] += np.int64(sign)
+    parts.sizes[c] += sign
 
 
 @njit
@@ -388,9 +388,9 @@ def move(words, proposals, must_gain, graph, parts, scratch):  # type: ignore[no
             worth = gain > _exact_gain(a, a, n_right, n_left, itself, parts, scratch)
         if worth:
             if a >= 0:
-                _count_in(a, -1.0, n_right, n_left, itself, parts, scratch)
+                _count_in(a, -1, n_right, n_left, itself, parts, scratch)
             parts.word_class[w] = b
-            _count_in(b, 1.0, n_right, n_left, itself, parts, scratch)
+            _count_in(b, 1, n_right, n_left, itself, parts, scratch)
             moved += 1
         _forget(n_right, n_left, scratch)
     return moved
@@ -412,7 +412,7 @@ def _fill(graph, parts):  # type: ignore[no-untyped-def]
                 parts.right[d] += graph.right_counts[p]
     for c in range(parts.sizes.shape[0]):
         for d in range(parts.sizes.shape[0]):
-            _add_to_cell(c, d, 0.0, parts)
+            _add_to_cell(c, d, 0, parts)
 
 
 def make_partition(graph: Graph, word_class: npt.NDArray[np.int32], n_classes: int) -> Partition:
@@ -421,9 +421,9 @@ def make_partition(graph: Graph, word_class: npt.NDArray[np.int32], n_classes: i
     parts = Partition(
         word_class.astype(np.int32),
         np.zeros(n_classes, np.int64),
-        np.zeros(square),
-        np.zeros(n_classes),
-        np.zeros(n_classes),
+        np.zeros(square, np.int64),
+        np.zeros(n_classes, np.int64),
+        np.zeros(n_classes, np.int64),
         *(np.zeros(square, np.float32) for _ in range(4)),
     )
     _fill(graph, parts)

@@ -17,10 +17,7 @@ import numpy.typing as npt
 from wordalloc.algorithms._arguments import whole_number
 from wordalloc.algorithms._compiled import njit
 from wordalloc.allocations import Classes, Tree
-from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
-
-MAX_TOTAL = 2**63 - 1
 
 Ints = npt.NDArray[np.int64]
 Places = tuple[Ints, Ints, Ints, Ints]
@@ -46,7 +43,7 @@ def huffman(vocabulary: Vocabulary, arity: int = 2) -> Tree:
     Raises
     ------
     InputError
-        If `arity` is below 2, or the counts sum to 2**63 or more.
+        If `arity` is below 2.
 
     Examples
     --------
@@ -69,12 +66,10 @@ def huffman_places(counts: Ints, arity: int = 2) -> Places:
     Parameters
     ----------
     counts : ndarray of int64, shape (V,)
-        Descending.
+        Descending; their sum fits int64, as a vocabulary's does.
     arity : int
         k.
     """
-    if sum_exceeds(counts, MAX_TOTAL):
-        raise InputError("counts sum to 2**63 or more, beyond whole numbers of 64 bits; divide them all by a constant")
     n_words = counts.size
     n_nodes = -(-(n_words - 1) // (arity - 1))
     places = (
@@ -89,11 +84,6 @@ def huffman_places(counts: Ints, arity: int = 2) -> Places:
     else:
         places[2][0] = -1
     return places
-
-
-def sum_exceeds(counts: Ints, limit: int) -> bool:
-    """Tell whether counts sum to more than `limit`, which their sum in 64 bits would not show."""
-    return bool(counts.sum(dtype=np.float64) > limit * 0.999) and sum(counts.tolist()) > limit
 
 
 @njit

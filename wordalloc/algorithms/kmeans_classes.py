@@ -150,7 +150,7 @@ def _squared_distances(points: Vectors, means: Vectors, word_class: Ints) -> Flo
 
 def _mean_squared_distance(points: Vectors, weights: Floats, word_class: Ints, n_classes: int) -> float:
     means = _means(points, weights, word_class, n_classes)
-    return float(weights @ _squared_distances(points, means, word_class) / weights.sum())
+    return float((weights * _squared_distances(points, means, word_class)).sum() / weights.sum())
 
 
 def _numbered_by_rank(word_class: Ints, n_classes: int) -> Ints:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import Bigrams, Classes
+from wordalloc.checks import sums_of_groups
 from wordalloc.errors import InputError
 
 
@@ -35,7 +36,7 @@ def average_mutual_information(joint: npt.ArrayLike) -> float:
 
 
 def class_bigrams(bigrams: Bigrams, classes: Classes) -> npt.NDArray[np.float64]:
-    """Return how often each class follows each other one, (K, K): exact up to 2**53.
+    """Return how often each class follows each other one, (K, K): counted in whole numbers, then rounded once.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def class_bigrams(bigrams: Bigrams, classes: Classes) -> npt.NDArray[np.float64]
         raise InputError("the bigrams and the classes have different vocabularies; count the bigrams by the classes'")
     n_classes = classes.n_classes
     pairs = classes.word_class[bigrams.left].astype(np.int64) * n_classes + classes.word_class[bigrams.right]
-    joint = np.bincount(pairs, bigrams.count.astype(np.float64), minlength=n_classes**2)
+    joint = sums_of_groups(pairs, bigrams.count, n_classes**2)
     return joint.astype(np.float64).reshape(n_classes, n_classes)
 
 

@@ -11,8 +11,9 @@ Genabith 2016, who alternate between the two). Heuristic: greedy moves of single
 falls. The average mutual information that it reaches is below that of `wordalloc.exchange_classes`, which raises it
 directly; the classes suit a model whose history is words.
 
-Time O(K) for each distinct neighbour of each word and sweep. Memory O(V K): 4 bytes for every class of every word
-that has several successors (bidirectional: and of every word that has several predecessors).
+Time O(K) for each distinct neighbour of each word and sweep. Memory O(V K): 4 bytes, 8 where a word is counted 2³¹
+times or more, for every class of every word that has several successors (bidirectional: and of every word that has
+several predecessors).
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from wordalloc.allocations import Bigrams, Classes
 from wordalloc.errors import InputError
 
 MAX_BYTES = 8 << 30
-MAX_PAIRS = 2**31 - 1  # of one word and class: cells are 32 bits wide
 TABLE = 1 << 16  # values of h kept ready
 LEAST_GAIN = 1e-9  # of F, relative: less is rounding
 
@@ -84,18 +84,18 @@ def predictive_classes(
     iterations = whole_number("iterations", iterations, 1)
     if direction not in ("predictive", "bidirectional"):
         raise InputError(f"direction must be 'predictive' or 'bidirectional', not {shown(direction)}")
-    if bigrams.count.size and bigrams.count.max() > MAX_PAIRS:
-        raise InputError(f"a pair is counted more than {MAX_PAIRS:,} times; use exchange without --model")
     graph = make_graph(bigrams)
     # Of each side: the neighbours of each word, and how often each class stands on the neighbour's other side.
     sides = [(graph.left_offsets, graph.left_words, graph.left_counts, np.diff(graph.right_offsets))]
     if direction == "bidirectional":
         sides.append((graph.right_offsets, graph.right_words, graph.right_counts, np.diff(graph.left_offsets)))
     rows = [np.where(several > 1, np.cumsum(several > 1) - 1, -1) for *_, several in sides]
-    if 4 * n_classes * sum(int(row.max()) + 1 for row in rows) > MAX_BYTES:
+    most = max(int(side.max()) for side in (bigrams.left_counts, bigrams.right_counts))
+    cell_type = np.dtype(np.int32 if most < 2**31 else np.int64)  # of how often one word stands beside one class
+    if cell_type.itemsize * n_classes * sum(int(row.max()) + 1 for row in rows) > MAX_BYTES:
         raise InputError(f"{n_classes} classes of {size} words need more than 8 GiB here; use exchange without --model")
     word_class = (np.arange(size) % n_classes).astype(np.int32)
-    cells = [np.zeros((int(row.max()) + 1, n_classes), np.int32) for row in rows]
+    cells = [np.zeros((int(row.max()) + 1, n_classes), cell_type) for row in rows]
     totals = [np.zeros(n_classes) for _ in sides]
     sweeps: list[dict[str, Any]] = []
     table = _h_table()
@@ -146,7 +146,7 @@ def _count(w, c, sign, offsets, words, counts, row, cells, totals):  # type: ign
         totals[c] += sign * counts[place]
         r = row[words[place]]
         if r >= 0:
-            cells[r, c] += np.int32(sign * counts[place])
+            cells[r, c] += sign * counts[place]
 
 
 @njit

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from wordalloc.algorithms.cost_model import CostModel, LayerShape, class_cost, full_cost, tree_cost
 from wordalloc.algorithms.mutual_information import average_mutual_information, class_bigrams, entropy_bits
 from wordalloc.allocations import Allocation, Bigrams, Classes, Tree
+from wordalloc.checks import exact_sum
 from wordalloc.errors import InputError
 
 
@@ -83,14 +84,14 @@ def score(
     if not isinstance(allocation, Classes | Tree):
         raise InputError(f"score takes classes or a tree, not {allocation.kind}; cutoffs print their own cost")
     model, shape = cost_model or CostModel(), LayerShape(dim, batch)
-    shares = counts / max(1, int(counts.sum()))
+    shares = counts / max(1, exact_sum(counts))
     length = None
     classes = allocation if isinstance(allocation, Classes) else None
     if isinstance(allocation, Tree):
         sizes, visits = allocation.node_sizes, _visits(allocation, shares)
-        length = float(visits @ np.log2(sizes)) if sizes.size else 0.0
+        length = float((visits * np.log2(sizes)).sum())
         outputs = np.where(sizes == 2, 1, sizes)
-        cost = tree_cost(model, shape, float(visits @ outputs), int(outputs.sum()))
+        cost = tree_cost(model, shape, float((visits * outputs).sum()), int(outputs.sum()))
         classes = None if allocation.class_depth is None else allocation.cut()
     else:
         masses = np.bincount(allocation.word_class, shares, minlength=allocation.n_classes)

@@ -148,7 +148,7 @@ def _binary(vocabulary: Vocabulary, groups: Groups, points: Vectors | None, seed
     """Return the children of the nodes of a binary tree over all that stands in the groups, and its root."""
     dim = 0 if points is None else points.shape[1]
     weights = np.sqrt(vocabulary.counts + 1.0)
-    sums, masses = np.zeros((len(groups), dim)), np.zeros(len(groups))
+    sums, masses = np.zeros((len(groups), dim)), np.zeros(len(groups), dtype=np.int64)
     children: Groups = []
     place = np.zeros(len(groups), dtype=np.int64)  # of each group: a node of the tree, or the one word that it holds
     for group in reversed(range(len(groups))):
@@ -176,7 +176,7 @@ def _split(children: Groups, members: list[int], points: Vectors, weights: npt.N
     return first
 
 
-def _merge(children: Groups, members: list[int], masses: list[float]) -> int:
+def _merge(children: Groups, members: list[int], masses: list[int]) -> int:
     """Add Huffman's tree over members by their counts, and return its root."""
     heap = [(mass, order, member) for order, (mass, member) in enumerate(zip(masses, members, strict=True))]
     heapq.heapify(heap)

@@ -89,7 +89,7 @@ def fit_zipf_mandelbrot(vocabulary: Vocabulary) -> ZipfMandelbrot:
     best = min(ends, key=lambda end: float(end.fun))
     q, s = float(np.expm1(best.x[0])), float(best.x[1])
     occupied = frequencies[frequencies > 0]
-    entropy = -float(occupied @ np.log(occupied))
+    entropy = -_dot(occupied, np.log(occupied))
     return ZipfMandelbrot(
         q,
         s,
@@ -109,8 +109,13 @@ def negative_log_likelihood(
     weights = np.exp(-s * (logs - logs[0]))  # the largest is 1, so that nothing overflows
     normaliser = weights.sum()
     surplus = frequencies - weights / normaliser
-    value = s * float(frequencies @ (logs - logs[0])) + float(np.log(normaliser))
-    return value, np.array([s * float(surplus @ (1 / shifted)) * np.exp(shift), float(surplus @ logs)])
+    value = s * _dot(frequencies, logs - logs[0]) + float(np.log(normaliser))
+    return value, np.array([s * _dot(surplus, 1 / shifted) * np.exp(shift), _dot(surplus, logs)])
+
+
+def _dot(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """Return Σ a·b; numpy's own product of long vectors is rounded differently by different numbers of threads."""
+    return float((a * b).sum())
 
 
 def _law(q: float, s: float, size: int) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wordalloc.allocations.base import Stored
 from wordalloc.allocations.storage import Arrays, take
-from wordalloc.checks import exact_sum, read_only, whole_numbers
+from wordalloc.checks import exact_sum, read_only, sums_of_groups, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import MAX_COUNT, Vocabulary
 
@@ -79,12 +79,12 @@ class Bigrams(Stored):
     @cached_property
     def left_counts(self) -> npt.NDArray[np.int64]:
         """How often each word is the first of a pair, shape (V,)."""
-        return read_only(_summed(self.left, self.count, self.vocabulary.size))
+        return read_only(sums_of_groups(self.left, self.count, self.vocabulary.size))
 
     @cached_property
     def right_counts(self) -> npt.NDArray[np.int64]:
         """How often each word is the second of a pair, shape (V,)."""
-        return read_only(_summed(self.right, self.count, self.vocabulary.size))
+        return read_only(sums_of_groups(self.right, self.count, self.vocabulary.size))
 
     def __repr__(self) -> str:
         return f"Bigrams({self.count.size} pairs, {self.total} counted, vocabulary of {self.vocabulary.size} words)"
@@ -105,10 +105,3 @@ def _ranks(values: npt.ArrayLike, name: str, size: int) -> npt.NDArray[np.int32]
     if array.ndim != 1 or (array.size and (array.min() < 0 or array.max() >= size)):
         raise InputError(f"{name} must be a flat list of ranks from 0 to {size - 1}")
     return read_only(array.astype(np.int32))
-
-
-def _summed(ranks: npt.NDArray[np.int32], count: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
-    """Sum counts by rank in whole numbers: floats, as np.bincount's weights are, lose those beyond 2**53."""
-    sums = np.zeros(size, dtype=np.int64)
-    np.add.at(sums, ranks, count)
-    return sums

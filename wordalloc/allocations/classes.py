@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wordalloc.allocations.base import Allocation
 from wordalloc.allocations.storage import Arrays, take
-from wordalloc.checks import read_only, whole_numbers
+from wordalloc.checks import read_only, sums_of_groups, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -74,7 +74,7 @@ class Classes(Allocation):
     @cached_property
     def masses(self) -> npt.NDArray[np.float64]:
         """Share of all counted tokens in each class, shape (K,); zeros where nothing was counted."""
-        sums = np.bincount(self.word_class, self.vocabulary.counts.astype(np.float64))
+        sums = sums_of_groups(self.word_class, self.vocabulary.counts)
         return read_only(sums / max(self.vocabulary.total, 1))
 
     @cached_property

@@ -80,7 +80,7 @@ class Cutoffs(Allocation):
     @cached_property
     def masses(self) -> npt.NDArray[np.float64]:
         """Share of all counted tokens in each band, shape (J + 1,); zeros where nothing was counted."""
-        sums = np.add.reduceat(self.vocabulary.counts.astype(np.float64), self.bounds[:-1])
+        sums = np.add.reduceat(self.vocabulary.counts, self.bounds[:-1])
         return read_only(sums / max(self.vocabulary.total, 1))
 
     def cluster_of(self, ranks: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wordalloc.allocations.base import Allocation
 from wordalloc.allocations.storage import Arrays, take
-from wordalloc.checks import read_only, whole_numbers
+from wordalloc.checks import read_only, sums_of_groups, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -93,7 +93,7 @@ class Table(Allocation):
     @cached_property
     def row_masses(self) -> npt.NDArray[np.float64]:
         """Share of all counted tokens in each row, shape (rows,); zeros where nothing was counted."""
-        sums = np.bincount(self.row, self.vocabulary.counts.astype(np.float64), minlength=self.n_rows)
+        sums = sums_of_groups(self.row, self.vocabulary.counts, self.n_rows)
         return read_only(sums / max(self.vocabulary.total, 1))
 
     def words_in_row(self, row: int) -> npt.NDArray[np.int64]:

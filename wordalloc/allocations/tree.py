@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wordalloc.allocations.base import Allocation
 from wordalloc.allocations.classes import Classes
 from wordalloc.allocations.storage import Arrays, take
-from wordalloc.checks import read_only, whole_numbers
+from wordalloc.checks import read_only, sums_of_groups, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -195,9 +195,9 @@ class Tree(Allocation):
     @property
     def mean_code_length(self) -> float:
         """Digits a token, by the vocabulary's counts (each word once where nothing was counted)."""
-        counts = self.vocabulary.counts.astype(np.float64)
-        weights = counts if self.vocabulary.total else np.ones_like(counts)
-        return float(self.code_lengths @ weights / weights.sum())
+        counts = self.vocabulary.counts if self.vocabulary.total else np.ones(self.vocabulary.size, dtype=np.int64)
+        of_length = sums_of_groups(self.code_lengths, counts).tolist()  # their products with it may exceed 64 bits
+        return sum(length * count for length, count in enumerate(of_length)) / sum(of_length)
 
     @cached_property
     def path_offsets(self) -> npt.NDArray[np.int64]:

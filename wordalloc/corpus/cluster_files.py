@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wordalloc.corpus.reading import Input, open_inputs, read_blocks
 from wordalloc.corpus.ready_counts import checked_count
 from wordalloc.errors import InputError
+from wordalloc.vocabulary import check_total
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def read_clusters(path: str | os.PathLike[str], *, errors: str = "strict") -> Cl
             "word2vec-classes", _distinct(file, [row[0] for row in rows]), [row[1] for row in rows], None
         )
     counts = [checked_count(row[2], f"{file.name}: line {number}") for number, row in enumerate(rows, start=1)]
+    check_total(sum(counts), f"{file.name}: ")
     return ClusterFile("brown-paths", _distinct(file, [row[1] for row in rows]), [row[0] for row in rows], counts)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wordalloc.corpus.engine import Progress, open_database
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
+from wordalloc.vocabulary import EOS, MAX_COUNT, TextOptions, Vocabulary
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,6 +156,8 @@ def limit_counts(
     if len(kept) == len(regular):
         return words, counts
     specials[unk] = specials.get(unk, 0) + sum(count for _, count in regular) - sum(count for _, count in kept)
+    if specials[unk] > MAX_COUNT:
+        raise InputError(f"the words dropped make {specials[unk]} of {unk}, beyond 2**62; drop fewer, or scale counts")
     pairs = [*kept, *specials.items()] if kept else []
     return [word for word, _ in pairs], [count for _, count in pairs]
 

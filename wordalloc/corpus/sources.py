@@ -23,7 +23,7 @@ from wordalloc.corpus.ready_counts import (
     read_tsv,
 )
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
+from wordalloc.vocabulary import EOS, TextOptions, Vocabulary, check_total
 
 
 def read_vocabulary(
@@ -157,6 +157,7 @@ def _from_json(
     else:
         counted, used = _known_words(content, texts, text, engine), texts
     words, numbers, ids = count_tokens(content, counted, used[0].name)
+    check_total(sum(numbers), f"{used[0].name}: ")
     by_words = counts is None and content.tokenizer is None
     return Vocabulary.from_counts(
         words, numbers, ids=ids, text=text if by_words else None, source=describe([file, *used], sum(numbers))
@@ -195,6 +196,7 @@ def _known_words(tokens: Tokens, texts: list[Input], text: TextOptions, engine: 
 def _from_counts(counts: dict[str, int], files: list[Input]) -> Vocabulary:
     if not counts:
         raise InputError(f"{files[0].name}: holds no counts")
+    check_total(sum(counts.values()), f"{files[0].name}: ")
     return Vocabulary.from_counts(list(counts), list(counts.values()), source=describe(files, sum(counts.values())))
 
 
