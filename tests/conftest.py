@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -27,14 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="takes long: run pytest --long"))
 
 
-@pytest.fixture(autouse=True, scope="session")
-def private_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Keep the user's own cache out of the tests, and the tests out of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.getbasetemp()
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            folder = folder.parent  # that of all workers: what one has compiled the other need not
-        cache = folder / "cache"
-        cache.mkdir(exist_ok=True)
-        patch.setenv("WORDALLOC_CACHE", str(cache))
-        yield
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the user's own cache out of the tests, and the tests out of it; their processes and workers share one.
+
+    Before anything is imported: a module's compiled loops lie where the cache is then.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ["WORDALLOC_CACHE"] = cache = tempfile.mkdtemp(prefix="wordalloc-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))

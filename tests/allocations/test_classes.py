@@ -54,7 +54,10 @@ def test_masses_of_the_largest_counts() -> None:
     # One by one a float would lose them: 2**62 + 1 is 2**62 there.
     ones = Vocabulary.from_counts(map(str, range(10_001)), [2**62] + [1] * 10_000)
     assert Classes(ones, [0] * 10_001).masses.tolist() == [1.0]
-    assert Classes(ones, [0] * 10_000 + [1]).masses.tolist() == [(2**62 + 9_999) / (2**62 + 10_000), 1 / (2**62 + 10_000)]
+    assert Classes(ones, [0] * 10_000 + [1]).masses.tolist() == [
+        (2**62 + 9_999) / (2**62 + 10_000),
+        1 / (2**62 + 10_000),
+    ]
 
 
 @given(partitions())

@@ -56,7 +56,9 @@ def test_counts_of_a_tokenizer(tmp_path):
 
 def test_clusters(tmp_path):
     path = tmp_path / "paths"
-    path.write_text("".join(f"{number:02b}\t{word}\t{count}\n" for number, (word, count) in enumerate(TOO_MUCH.items())))
+    path.write_text(
+        "".join(f"{number:02b}\t{word}\t{count}\n" for number, (word, count) in enumerate(TOO_MUCH.items()))
+    )
     with pytest.raises(InputError, match=rf"paths: counts must sum .* {2**63};"):
         read_clusters(path)
 
