@@ -207,7 +207,9 @@ def summary(case: Case, points: Sequence[Point], memory: int) -> dict[str, objec
         "fixed": case.fixed,
         "time": exponent(times, case.time),
         "memory": exponent(peaks, case.memory),
-        "faster than stated": any("!" in exponent(law, power) for law, power in ((times, case.time), (peaks, case.memory))),
+        "faster than stated": any(
+            "!" in exponent(law, power) for law, power in ((times, case.time), (peaks, case.memory))
+        ),
         "target": target,
         "target seconds": times.at(target) if times else None,
         "target bytes": peaks.at(target) if peaks else None,

@@ -246,7 +246,7 @@ class Vocabulary(Frozen):
     @cached_property
     def words(self) -> tuple[str, ...]:
         """All words, in rank order."""
-        return tuple(piece.decode() for piece in self._pieces(range(self.size)))
+        return tuple(map(bytes.decode, self._pieces()))
 
     def words_at(self, ranks: Iterable[int]) -> list[str]:
         """Return the words of some ranks, without making strings of all.
@@ -261,7 +261,9 @@ class Vocabulary(Frozen):
         >>> Vocabulary.from_counts(["be", "to", "or"], [3, 2, 1]).words_at([2, 0])
         ['or', 'be']
         """
-        return [piece.decode() for piece in self._pieces(ranks)]
+        places = np.fromiter(ranks, np.int64)
+        bounds = zip(self._offsets[places].tolist(), self._offsets[places + 1].tolist(), strict=True)
+        return [self._bytes[start:end].decode() for start, end in bounds]
 
     def __repr__(self) -> str:
         first = zip(self.words_at(range(min(3, self.size))), self.counts[:3], strict=True)
@@ -278,18 +280,40 @@ class Vocabulary(Frozen):
         """Rank of every word."""
         return {word: rank for rank, word in enumerate(self.words)}
 
+    def has_words_of(self, other: Vocabulary) -> bool:
+        """Tell whether two vocabularies have the same words at the same ranks.
+
+        Parameters
+        ----------
+        other : Vocabulary
+            The other one.
+        """
+        return self._bytes == other._bytes and np.array_equal(self._offsets, other._offsets)
+
     @cached_property
     def unk_rank(self) -> int | None:
         """Rank of the unknown word, or None where there is none."""
-        return self._rank_of(self.text.unk if self.text else TextOptions.unk)
+        return self.rank_of(self.text.unk if self.text else TextOptions.unk)
 
     @cached_property
     def eos_rank(self) -> int | None:
         """Rank of ``<eos>``, or None where lines do not end in it."""
-        return self._rank_of(EOS) if self.text is None or self.text.eos else None
+        return self.rank_of(EOS) if self.text is None or self.text.eos else None
 
-    def _rank_of(self, word: str) -> int | None:
-        """Look for one word among those of its length, without making a table of all."""
+    def rank_of(self, word: str) -> int | None:
+        """Return the rank of one word, or None where it is absent; without making a table of all, as `index` does.
+
+        Parameters
+        ----------
+        word : str
+            Encodable as UTF-8.
+
+        Examples
+        --------
+        >>> vocabulary = Vocabulary.from_counts(["be", "to"], [2, 1])
+        >>> vocabulary.rank_of("to"), vocabulary.rank_of("not")
+        (1, None)
+        """
         wanted, blob = word.encode(), self.encoded[0]
         ranks = np.flatnonzero(np.diff(self._offsets) == len(wanted))
         for place, byte in enumerate(wanted):
@@ -331,12 +355,11 @@ class Vocabulary(Frozen):
             digest.update(b"absent;" if array is None else b"%d;" % array.size + array.tobytes())
         return digest.hexdigest()
 
-    def _pieces(self, ranks: Iterable[int]) -> Iterator[bytes]:
-        """Yield the bytes of the words of some ranks."""
-        remaining = iter(ranks)
-        while (block := np.fromiter(itertools.islice(remaining, _BLOCK), np.int64)).size:
-            bounds = zip(self._offsets[block].tolist(), self._offsets[block + 1].tolist(), strict=True)
-            yield from (self._bytes[start:end] for start, end in bounds)
+    def _pieces(self) -> Iterator[bytes]:
+        """Go through the bytes of every word, few of them objects at a time."""
+        return itertools.chain.from_iterable(
+            _cut(self._bytes, self._offsets[first : first + _BLOCK + 1]) for first in range(0, self.size, _BLOCK)
+        )
 
     def _check(self) -> None:
         if not self.size:
@@ -353,7 +376,7 @@ class Vocabulary(Frozen):
 
     def _check_distinct(self) -> None:
         """Refuse equal words: sorted hash values put them side by side, in a tenth of the memory of a set."""
-        hashes = np.fromiter(map(hash, self._pieces(range(self.size))), np.int64, self.size)
+        hashes = np.fromiter(map(hash, self._pieces()), np.int64, self.size)
         ordered = np.sort(hashes)
         shared = ordered[1:][ordered[1:] == ordered[:-1]]
         if not shared.size:
@@ -366,7 +389,7 @@ class Vocabulary(Frozen):
 
     def _check_ties(self, tied: npt.NDArray[np.bool_]) -> None:
         """Refuse words of equal count that are not sorted; `tied` says of each rank but the last whether it ties."""
-        before, after = itertools.tee(self._pieces(range(self.size)))
+        before, after = itertools.tee(self._pieces())
         next(after)
         wrong = map(operator.gt, itertools.compress(before, tied), itertools.compress(after, tied))
         place = next((place for place, is_wrong in enumerate(wrong) if is_wrong), None)
@@ -386,9 +409,12 @@ def _check_utf8(encoded: bytes, offsets: npt.NDArray[np.int64]) -> None:
         bounds = offsets[first : first + _BLOCK + 1]
         starts = bounds[:-1][bounds[:-1] < blob.size]  # an empty word may begin at the end
         if (blob[starts] & 0xC0 == 0x80).any() or not _is_utf8(encoded[bounds[0] : bounds[-1]]):
-            words = (encoded[start:end] for start, end in itertools.pairwise(bounds.tolist()))
-            wrong = next(word for word in words if not _is_utf8(word))
+            wrong = next(word for word in _cut(encoded, bounds) if not _is_utf8(word))
             raise InputError(f"the word {reprlib.repr(wrong)} is not UTF-8")
+
+
+def _cut(encoded: bytes, bounds: npt.NDArray[np.int64]) -> list[bytes]:
+    return [encoded[start:end] for start, end in itertools.pairwise(bounds.tolist())]
 
 
 def _is_utf8(piece: bytes) -> bool:
