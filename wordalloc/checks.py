@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ class Frozen:
     """An object whose attributes are set once, so that what its constructor checked stays true."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.__dict__:
+        if name in self.__dict__ or isinstance(getattr(type(self), name, None), cached_property):
             raise AttributeError(f"{name!r} of a {type(self).__name__} is read-only; make a new one")
         super().__setattr__(name, value)
 

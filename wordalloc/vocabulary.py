@@ -1,11 +1,17 @@
-"""Vocabulary: words and their counts, most frequent first. Everything else in this package starts here."""
+"""Vocabulary: words and their counts, most frequent first. Everything else in this package starts here.
+
+Words are held as UTF-8 bytes, end to end, and become strings when somebody asks for them: ten million of them take a
+gigabyte as strings, but 0.2 as bytes with their offsets and counts, and what bands, trees and tables are computed from
+are the counts. Checking V words takes O(bytes + V log V) time and, beside them, O(V) memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +25,7 @@ from wordalloc.errors import InputError
 EOS = "<eos>"
 MAX_COUNT = 2**62
 MAX_TOTAL = 2**63 - 1  # so that no sum of counts exceeds 64 bits, whatever words it is of
+_BLOCK = 1 << 16  # words that are Python objects at a time
 
 
 @dataclass(frozen=True)
@@ -114,14 +121,71 @@ class Vocabulary(Frozen):
         source: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
-        self.words: tuple[str, ...] = tuple(words)
-        self.counts: npt.NDArray[np.int64] = _as_counts(counts, len(self.words))
-        self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, len(self.words))
+        self.__dict__["words"] = listed = tuple(words)
+        self._settle(*_joined(listed), counts, ids, text, source, parameters)
+
+    @classmethod
+    def from_bytes(
+        cls,
+        encoded: bytes,
+        offsets: npt.NDArray[np.int64],
+        counts: npt.ArrayLike,
+        *,
+        ids: npt.ArrayLike | None = None,
+        text: TextOptions | None = None,
+        source: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Vocabulary:
+        """Return the vocabulary of words that are UTF-8 bytes already, in rank order; no word is made a string.
+
+        Parameters
+        ----------
+        encoded : bytes
+            The words, end to end.
+        offsets : ndarray of int64, shape (V + 1,)
+            Where each begins, and the end.
+        counts, ids, text, source, parameters
+            As for the class.
+
+        Raises
+        ------
+        InputError
+            If the offsets do not divide the bytes, a word is not UTF-8, or a rule of the class is broken.
+
+        Examples
+        --------
+        >>> Vocabulary.from_bytes(b"theab", np.array([0, 3, 4, 5]), [5, 2, 2]).words
+        ('the', 'a', 'b')
+        """
+        # Offsets are compared, not subtracted: the difference of two hostile ones can overflow.
+        ascending = offsets.size > 1 and (offsets[:-1] <= offsets[1:]).all()
+        if not ascending or offsets[0] != 0 or offsets[-1] != len(encoded):
+            raise InputError(f"'words.offsets' does not divide the {len(encoded)} bytes of the words")
+        _check_utf8(encoded, offsets)
+        vocabulary = cls.__new__(cls)
+        vocabulary._settle(encoded, offsets.copy(), counts, ids, text, source, parameters)
+        return vocabulary
+
+    def _settle(
+        self,
+        encoded: bytes,
+        offsets: npt.NDArray[np.int64],
+        counts: npt.ArrayLike,
+        ids: npt.ArrayLike | None,
+        text: TextOptions | None,
+        source: Mapping[str, Any] | None,
+        parameters: Mapping[str, Any] | None,
+    ) -> None:
+        """Check what the vocabulary shall hold, and keep it."""
+        size = offsets.size - 1
+        self._bytes = encoded
+        self._offsets = read_only(offsets)
+        self.counts: npt.NDArray[np.int64] = _as_counts(counts, size)
+        self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, size)
         self.text = text
         self.source = plain_json(source or {}, "source")
         self.parameters = plain_json(parameters or {}, "parameters")
-        self._check_words()
-        self._check_order()
+        self._check()
 
     @classmethod
     def from_counts(
@@ -175,13 +239,36 @@ class Vocabulary(Frozen):
     @property
     def size(self) -> int:
         """V, the number of words."""
-        return len(self.words)
+        return self._offsets.size - 1
 
     def __len__(self) -> int:
-        return len(self.words)
+        return self.size
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """All words, in rank order."""
+        return tuple(map(bytes.decode, self._pieces()))
+
+    def words_at(self, ranks: Iterable[int]) -> list[str]:
+        """Return the words of some ranks, without making strings of all.
+
+        Parameters
+        ----------
+        ranks : iterable of int
+            Each from 0 to V - 1.
+
+        Examples
+        --------
+        >>> Vocabulary.from_counts(["be", "to", "or"], [3, 2, 1]).words_at([2, 0])
+        ['or', 'be']
+        """
+        places = np.fromiter(ranks, np.int64)
+        bounds = zip(self._offsets[places].tolist(), self._offsets[places + 1].tolist(), strict=True)
+        return [self._bytes[start:end].decode() for start, end in bounds]
 
     def __repr__(self) -> str:
-        head = ", ".join(f"{word!r}: {count}" for word, count in zip(self.words[:3], self.counts[:3], strict=True))
+        first = zip(self.words_at(range(min(3, self.size))), self.counts[:3], strict=True)
+        head = ", ".join(f"{word!r}: {count}" for word, count in first)
         return f"Vocabulary({{{head}{', …' if self.size > 3 else ''}}}, size={self.size})"
 
     @cached_property
@@ -194,15 +281,45 @@ class Vocabulary(Frozen):
         """Rank of every word."""
         return {word: rank for rank, word in enumerate(self.words)}
 
-    @property
+    def has_words_of(self, other: Vocabulary) -> bool:
+        """Tell whether two vocabularies have the same words at the same ranks.
+
+        Parameters
+        ----------
+        other : Vocabulary
+            The other one.
+        """
+        return self._bytes == other._bytes and np.array_equal(self._offsets, other._offsets)
+
+    @cached_property
     def unk_rank(self) -> int | None:
         """Rank of the unknown word, or None where there is none."""
-        return self.ranks.get(self.text.unk if self.text else TextOptions.unk)
+        return self.rank_of(self.text.unk if self.text else TextOptions.unk)
 
-    @property
+    @cached_property
     def eos_rank(self) -> int | None:
         """Rank of ``<eos>``, or None where lines do not end in it."""
-        return self.ranks.get(EOS) if self.text is None or self.text.eos else None
+        return self.rank_of(EOS) if self.text is None or self.text.eos else None
+
+    def rank_of(self, word: str) -> int | None:
+        """Return the rank of one word, or None where it is absent; without making a table of all, as `index` does.
+
+        Parameters
+        ----------
+        word : str
+            Encodable as UTF-8.
+
+        Examples
+        --------
+        >>> vocabulary = Vocabulary.from_counts(["be", "to"], [2, 1])
+        >>> vocabulary.rank_of("to"), vocabulary.rank_of("not")
+        (1, None)
+        """
+        wanted, blob = word.encode(), self.encoded[0]
+        ranks = np.flatnonzero(np.diff(self._offsets) == len(wanted))
+        for place, byte in enumerate(wanted):
+            ranks = ranks[blob[self._offsets[ranks] + place] == byte]
+        return int(ranks[0]) if ranks.size else None
 
     def index(self, words: Iterable[str]) -> npt.NDArray[np.int64]:
         """Return the rank of each word.
@@ -225,13 +342,10 @@ class Vocabulary(Frozen):
         ranks = self.ranks
         return np.array([ranks.get(word, -1) for word in words], dtype=np.int64)
 
-    @cached_property
+    @property
     def encoded(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """All words as UTF-8 bytes, end to end, and the V + 1 offsets where each begins."""
-        pieces = _encode(self.words)
-        offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)), out=offsets[1:])
-        return read_only(np.frombuffer(b"".join(pieces), dtype=np.uint8)), read_only(offsets)
+        return np.frombuffer(self._bytes, dtype=np.uint8), self._offsets
 
     @cached_property
     def fingerprint(self) -> str:
@@ -242,30 +356,84 @@ class Vocabulary(Frozen):
             digest.update(b"absent;" if array is None else b"%d;" % array.size + array.tobytes())
         return digest.hexdigest()
 
-    def _check_words(self) -> None:
-        if not self.words:
+    def _pieces(self) -> Iterator[bytes]:
+        """Go through the bytes of every word, few of them objects at a time."""
+        return itertools.chain.from_iterable(
+            _cut(self._bytes, self._offsets[first : first + _BLOCK + 1]) for first in range(0, self.size, _BLOCK)
+        )
+
+    def _check(self) -> None:
+        if not self.size:
             raise InputError("a vocabulary needs at least one word")
-        lengths = np.diff(self.encoded[1])
+        lengths = np.diff(self._offsets)
         if not lengths.all():
             raise InputError(f"the word at rank {int(np.argmin(lengths))} is empty; leave it out")
-        if len(set(self.words)) < len(self.words):
-            duplicate = next(word for rank, word in enumerate(self.words) if self.ranks[word] != rank)
-            raise InputError(f"the word {duplicate!r} appears twice; add its counts into one entry")
-
-    def _check_order(self) -> None:
+        self._check_distinct()
         falls = -np.diff(self.counts)
         if (falls < 0).any():
             rank = int(np.argmax(falls < 0)) + 1
             raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
-        tied = falls == 0
-        before, after = itertools.compress(self.words, tied), itertools.compress(self.words[1:], tied)
-        wrong = list(map(operator.gt, before, after))
-        if any(wrong):
-            rank = int(np.flatnonzero(tied)[wrong.index(True)])
+        self._check_ties(falls == 0)
+
+    def _check_distinct(self) -> None:
+        """Refuse equal words: sorted hash values put them side by side, in a tenth of the memory of a set."""
+        hashes = np.fromiter(map(hash, self._pieces()), np.int64, self.size)
+        ordered = np.sort(hashes)
+        shared = ordered[1:][ordered[1:] == ordered[:-1]]
+        if not shared.size:
+            return
+        seen: set[str] = set()
+        for word in self.words_at(np.flatnonzero(np.isin(hashes, shared)).tolist()):
+            if word in seen:
+                raise InputError(f"the word {word!r} appears twice; add its counts into one entry")
+            seen.add(word)
+
+    def _check_ties(self, tied: npt.NDArray[np.bool_]) -> None:
+        """Refuse words of equal count that are not sorted; `tied` says of each rank but the last whether it ties."""
+        before, after = itertools.tee(self._pieces())
+        next(after)
+        wrong = map(operator.gt, itertools.compress(before, tied), itertools.compress(after, tied))
+        place = next((place for place, is_wrong in enumerate(wrong) if is_wrong), None)
+        if place is not None:
+            rank = int(np.flatnonzero(tied)[place])
+            first, second = self.words_at([rank, rank + 1])
             raise InputError(
-                f"words of equal count must be sorted by their bytes, but {self.words[rank]!r} stands "
-                f"before {self.words[rank + 1]!r} at rank {rank}"
+                f"words of equal count must be sorted by their bytes, but {first!r} stands before {second!r} "
+                f"at rank {rank}"
             )
+
+
+def _check_utf8(encoded: bytes, offsets: npt.NDArray[np.int64]) -> None:
+    """Refuse words that are not UTF-8: what they make together is, and none begins inside a character."""
+    blob = np.frombuffer(encoded, np.uint8)
+    for first in range(0, offsets.size - 1, _BLOCK):
+        bounds = offsets[first : first + _BLOCK + 1]
+        starts = bounds[:-1][bounds[:-1] < blob.size]  # an empty word may begin at the end
+        if (blob[starts] & 0xC0 == 0x80).any() or not _is_utf8(encoded[bounds[0] : bounds[-1]]):
+            wrong = next(word for word in _cut(encoded, bounds) if not _is_utf8(word))
+            raise InputError(f"the word {reprlib.repr(wrong)} is not UTF-8")
+
+
+def _cut(encoded: bytes, bounds: npt.NDArray[np.int64]) -> list[bytes]:
+    return [encoded[start:end] for start, end in itertools.pairwise(bounds.tolist())]
+
+
+def _is_utf8(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _joined(words: tuple[str, ...]) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Return words as bytes, end to end, and where each begins; few of them are bytes of their own at a time."""
+    joined, offsets = bytearray(), np.zeros(len(words) + 1, dtype=np.int64)
+    for first in range(0, len(words), _BLOCK):
+        pieces = _encode(words[first : first + _BLOCK])
+        joined += b"".join(pieces)
+        offsets[first + 1 : first + 1 + len(pieces)] = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    return bytes(joined), np.cumsum(offsets)
 
 
 def _encode(words: Sequence[str]) -> list[bytes]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import read_vocabulary, ready_counts, sources
-from wordalloc.corpus.counting import limit_counts
+from wordalloc.corpus.counting import limited
 from wordalloc.errors import InputError
 
 COUNTS = {"the": 5, "cat": 3, "naïve": 3, "<unk>": 1, "zero": 0}
@@ -147,11 +147,16 @@ def test_limits_keep_the_mass_and_the_size(counts, max_size, min_count, has_unk)
     words = [f"w{i}" for i in range(len(counts))]
     if has_unk:
         words[0] = "<unk>"
-    kept, kept_counts = limit_counts(words, counts, "<unk>", max_size, min_count)
-    assert len(kept) <= max_size
-    if kept:
-        assert sum(kept_counts) == sum(counts)
-    seen = dict(zip(kept, kept_counts, strict=True))
+    vocabulary = wordalloc.Vocabulary.from_counts(words, counts)
+    regular = counts[1:] if has_unk else counts
+    if min_count > 1 and regular and max(regular) < min_count:
+        with pytest.raises(InputError, match="no word is counted at least"):
+            limited(vocabulary, "<unk>", max_size, min_count)
+        return
+    kept = limited(vocabulary, "<unk>", max_size, min_count)
+    assert kept.size <= max_size
+    assert kept.total == sum(counts)
+    seen = found(kept)
     assert min_count == 1 or all(count >= min_count for word, count in seen.items() if word != "<unk>")
 
 

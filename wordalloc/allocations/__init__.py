@@ -52,7 +52,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     record = storage.read(path)
     if record.kind == VOCABULARY_KIND:
-        _refuse_unknown(path, record, {})
+        _refuse_unknown(path, record, frozenset())
         return record.vocabulary
     if record.kind not in KINDS:
         known = ", ".join([VOCABULARY_KIND, *KINDS])
@@ -62,12 +62,12 @@ def load(path: str | os.PathLike[str]) -> Any:
         content = KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
     except InputError as error:
         raise FormatError(f"{path}: damaged {record.kind} file: {error}") from error
-    _refuse_unknown(path, record, content.arrays())
+    _refuse_unknown(path, record, content.names)
     return content
 
 
-def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known: storage.Arrays) -> None:
-    if unknown := record.arrays.keys() - known.keys():
+def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known: frozenset[str]) -> None:
+    if unknown := record.arrays.keys() - known:
         listed = reprlib.repr(sorted(unknown))
         raise FormatError(f"{path}: damaged {record.kind} file: it holds the unknown arrays {listed}")
 

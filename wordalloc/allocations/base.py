@@ -28,6 +28,8 @@ class Stored(Frozen, ABC):
     ----------
     kind : str
         What the file says it is: ``"cutoffs"``, ...
+    names : frozenset of str
+        The arrays that a file of the kind may hold.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class Stored(Frozen, ABC):
     """
 
     kind: ClassVar[str]
+    names: ClassVar[frozenset[str]]
 
     def __init__(self, vocabulary: Vocabulary, parameters: Mapping[str, Any] | None = None) -> None:
         if not isinstance(vocabulary, Vocabulary):

@@ -47,6 +47,7 @@ class Bigrams(Stored):
     """
 
     kind = "bigrams"
+    names = frozenset({"left", "right", "count"})
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class Classes(Allocation):
     """
 
     kind = "classes"
+    names = frozenset({"word_class"})
 
     def __init__(
         self, vocabulary: Vocabulary, word_class: npt.ArrayLike, parameters: Mapping[str, Any] | None = None

@@ -46,6 +46,7 @@ class Costs(Stored):
     """
 
     kind = "costs"
+    names = frozenset({"row_nll", "col_nll", "cell"})
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Costs(Stored):
         InputError
             If its words, its shape or a cell differ.
         """
-        if table.vocabulary.words != self.vocabulary.words:
+        if not table.vocabulary.has_words_of(self.vocabulary):
             raise InputError("the costs are of another vocabulary than the table; take costs with this table")
         if table.shape != self.shape:
             raise InputError(

@@ -47,6 +47,7 @@ class Cutoffs(Allocation):
     """
 
     kind = "cutoffs"
+    names = frozenset({"cutoffs"})
 
     def __init__(
         self, vocabulary: Vocabulary, cutoffs: npt.ArrayLike, parameters: Mapping[str, Any] | None = None

@@ -13,7 +13,6 @@ pickle. Writing is atomic, and the same content gives the same bytes.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import reprlib
@@ -257,26 +256,15 @@ def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters:
     if not isinstance(parameters, dict):
         raise FormatError(f"{file}: damaged metadata: the vocabulary's parameters must be an object")
     text = header["text"]
-    return Vocabulary(
-        _words(file, take(name, tensors, "words.bytes", np.uint8), take(name, tensors, "words.offsets", np.int64)),
+    return Vocabulary.from_bytes(
+        take(name, tensors, "words.bytes", np.uint8).tobytes(),
+        take(name, tensors, "words.offsets", np.int64),
         take(name, tensors, "counts", np.int64),
         ids=take(name, tensors, "ids", np.int64) if "ids" in tensors else None,
         text=None if text is None else _text_options(text),
         source=header["source"],
         parameters=parameters,
     )
-
-
-def _words(file: Path, blob: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> list[str]:
-    # Offsets are compared, not subtracted: the difference of two hostile ones can overflow.
-    ascending = offsets.size > 1 and (offsets[:-1] <= offsets[1:]).all()
-    if not ascending or offsets[0] != 0 or offsets[-1] != blob.size:
-        raise FormatError(f"{file}: damaged: 'words.offsets' does not divide the {blob.size} bytes of the words")
-    joined = blob.tobytes()
-    try:
-        return [joined[start:end].decode("utf-8") for start, end in itertools.pairwise(offsets.tolist())]
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{file}: damaged: the word {reprlib.repr(error.object)} is not UTF-8") from error
 
 
 def _text_options(text: dict[str, Any]) -> TextOptions:

@@ -51,6 +51,7 @@ class Table(Allocation):
     """
 
     kind = "table"
+    names = frozenset({"cell", "shape"})
 
     def __init__(
         self,

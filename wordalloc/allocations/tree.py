@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
 MAX_ARITY = 2**31 - 1
+_BLOCK = 1 << 16  # words whose paths are looked at together
 
 Ints = npt.NDArray[np.int64]
 Structure = tuple[Ints, Ints, Ints, Ints]  # parents and digits of the nodes, and of the words
@@ -59,6 +60,7 @@ class Tree(Allocation):
     """
 
     kind = "tree"
+    names = frozenset({"path_offsets", "path_nodes", "path_digits", "arity", "class_depth"})
 
     def __init__(
         self,
@@ -237,6 +239,24 @@ class Tree(Allocation):
         digits = list(map(str, self.path_digits.tolist()))
         return [".".join(digits[start:end]) for start, end in spans]
 
+    def codes_at(self, ranks: Iterable[int]) -> list[str]:
+        """Return the codes of some words, as `codes` has them, without making those of all.
+
+        Parameters
+        ----------
+        ranks : iterable of int
+            Each from 0 to V - 1.
+        """
+        return [("" if self.arity <= 10 else ".").join(map(str, self._digits(rank))) for rank in ranks]
+
+    def _digits(self, rank: int) -> list[int]:
+        """Climb from one word."""
+        digits, node, digit = [], int(self.word_parent[rank]), int(self.word_digit[rank])
+        while node >= 0:
+            digits.append(digit)
+            node, digit = int(self.node_parent[node]), int(self.node_digit[node])
+        return digits[::-1]
+
     def cut(self) -> Classes:
         """Return the classes that `class_depth` names, numbered by their most frequent words.
 
@@ -319,9 +339,9 @@ class Tree(Allocation):
 
 def _checked_paths(
     size: int, path_offsets: npt.ArrayLike, path_nodes: npt.ArrayLike, path_digits: npt.ArrayLike
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    offsets, nodes = whole_numbers(path_offsets, "path_offsets"), whole_numbers(path_nodes, "path_nodes")
-    digits = whole_numbers(path_digits, "path_digits")
+) -> tuple[Ints, npt.NDArray[Any], npt.NDArray[Any]]:
+    offsets = whole_numbers(path_offsets, "path_offsets")
+    nodes, digits = _long(path_nodes, "path_nodes"), _long(path_digits, "path_digits")
     if nodes.ndim != 1 or nodes.shape != digits.shape:
         raise InputError(f"path_nodes and path_digits must be flat and of one length, not {nodes.shape}")
     # Compared, not subtracted: the difference of two hostile offsets can overflow.
@@ -336,25 +356,37 @@ def _checked_paths(
     return offsets, nodes, digits
 
 
-def _structure(
-    offsets: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64], digits: npt.NDArray[np.int64]
-) -> Structure:
+def _long(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Take the paths as a file holds them: they are the longest arrays there are, and are read once, not kept."""
+    return values if isinstance(values, np.ndarray) and values.dtype == np.int32 else whole_numbers(values, name)
+
+
+def _structure(offsets: Ints, nodes: npt.NDArray[Any], digits: npt.NDArray[Any]) -> Structure:
     """Return the parents and digits of nodes and words, which the paths of several words must agree on."""
     if not nodes.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.full(1, -1), np.zeros(1, np.int64)
     if nodes[offsets[:-1]].any():
         word = int(np.argmax(nodes[offsets[:-1]] != 0))
         raise InputError(f"the path of word {word} does not begin at the root, inner node 0")
-    is_last = np.zeros(nodes.size, dtype=bool)
-    is_last[offsets[1:] - 1] = True
-    above = np.flatnonzero(~is_last)
-    below = nodes[above + 1]
     node_parent, node_digit = np.full(int(nodes.max()) + 1, -1), np.zeros(int(nodes.max()) + 1, dtype=np.int64)
-    node_parent[below], node_digit[below] = nodes[above], digits[above]
-    if (node_parent[below] != nodes[above]).any() or (node_digit[below] != digits[above]).any():
-        wrong = (node_parent[below] != nodes[above]) | (node_digit[below] != digits[above])
-        raise InputError(f"inner node {int(below[np.argmax(wrong)])} is reached in two ways")
+    for above, digit, below in _steps(offsets, nodes, digits):
+        node_parent[below], node_digit[below] = above, digit
+    for above, digit, below in _steps(offsets, nodes, digits):
+        wrong = (node_parent[below] != above) | (node_digit[below] != digit)
+        if wrong.any():
+            raise InputError(f"inner node {int(below[np.argmax(wrong)])} is reached in two ways")
     return node_parent, node_digit, nodes[offsets[1:] - 1], digits[offsets[1:] - 1]
+
+
+def _steps(offsets: Ints, nodes: npt.NDArray[Any], digits: npt.NDArray[Any]) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """Yield the steps from inner node to inner node on the paths, block by block: node, digit, next node."""
+    for first in range(0, offsets.size - 1, _BLOCK):
+        bounds = offsets[first : first + _BLOCK + 1]
+        block = slice(bounds[0], bounds[-1])
+        begins = np.zeros(int(bounds[-1] - bounds[0]), dtype=bool)
+        begins[bounds[:-1] - bounds[0]] = True
+        below = np.flatnonzero(~begins)
+        yield nodes[block][below - 1], digits[block][below - 1], nodes[block][below]
 
 
 def _check_structure(

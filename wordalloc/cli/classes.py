@@ -255,13 +255,9 @@ def print_tree(made: Tree) -> None:
     if made.class_depth is not None and made.arity == 2:
         _print_subtrees(made)
         return
-    codes = made.codes
-    rows = [
-        (printable(word), f"{count:,}", _short(codes[rank]))
-        for rank, (word, count) in enumerate(
-            zip(made.vocabulary.words[:_SHOWN_ROWS], made.vocabulary.counts[:_SHOWN_ROWS].tolist(), strict=True)
-        )
-    ]
+    shown = range(made.vocabulary.size)[:_SHOWN_ROWS]
+    columns = (made.vocabulary.words_at(shown), made.vocabulary.counts[:_SHOWN_ROWS].tolist(), made.codes_at(shown))
+    rows = [(printable(word), f"{count:,}", _short(code)) for word, count, code in zip(*columns, strict=True)]
     print_table(["word", "count", "code"], rows, text=["code"])
 
 
@@ -278,7 +274,7 @@ def print_classes(made: Classes) -> None:
 
 def _words(made: Classes, number: int) -> str:
     members = made.members[made.offsets[number] : made.offsets[number + 1]][:_SHOWN_WORDS]
-    return " ".join(printable(made.vocabulary.words[rank]) for rank in members.tolist())
+    return " ".join(map(printable, made.vocabulary.words_at(members.tolist())))
 
 
 def _span(made: Classes) -> str:
@@ -288,13 +284,13 @@ def _span(made: Classes) -> str:
 
 def _print_subtrees(made: Tree) -> None:
     """Print the classes of most mass by their bits."""
-    cut, codes = made.cut(), made.codes
+    cut = made.cut()
     depths = made.class_depth.tolist() if made.class_depth is not None else []
     order = sorted(range(cut.n_classes), key=lambda number: -cut.masses[number])[:_SHOWN_ROWS]
     rows = []
     for number in order:
         first = int(cut.members[cut.offsets[number]])
-        bits = codes[first][: depths[first]]
+        bits = made.codes_at([first])[0][: depths[first]]
         rows.append((bits, f"{cut.sizes[number]:,}", percent(cut.masses[number]), _words(cut, number)))
     print_table(["bits", "words", "mass", "most frequent"], sorted(rows), text=["most frequent"])
 

@@ -99,7 +99,7 @@ def counted(vocabulary: Vocabulary) -> str:
     if unk is None or not vocabulary.counts[unk]:
         return line
     share = percent(vocabulary.counts[unk] / vocabulary.total)
-    return f"{line}, {share} of the tokens are {printable(vocabulary.words[unk])}"
+    return f"{line}, {share} of the tokens are {printable(vocabulary.words_at([unk])[0])}"
 
 
 def vocabulary_summary(vocabulary: Vocabulary) -> dict[str, Any]:
@@ -111,7 +111,9 @@ def _top_words(vocabulary: Vocabulary, n: int) -> list[tuple[str, ...]]:
     total = max(vocabulary.total, 1)
     return [
         (printable(word), f"{count:,}", percent(count / total))
-        for word, count in zip(vocabulary.words[:n], vocabulary.counts[:n].tolist(), strict=True)
+        for word, count in zip(
+            vocabulary.words_at(range(vocabulary.size)[:n]), vocabulary.counts[:n].tolist(), strict=True
+        )
     ]
 
 
@@ -121,8 +123,7 @@ def _bucket_row(vocabulary: Vocabulary, row: dict[str, Any]) -> tuple[str, ...]:
         f"{first:,} – {last:,}",
         f"{row['size']:,}",
         percent(row["mass"]),
-        printable(vocabulary.words[first]),
-        printable(vocabulary.words[last]),
+        *map(printable, vocabulary.words_at([first, last])),
     )
 
 

@@ -67,7 +67,7 @@ def show(file: str, row: int | None, as_json: bool) -> None:
             f"costs in {rows} rows and {columns} columns: {content.objective(content.cell):,.1f} nats as they are"
         )
     else:
-        click.echo("most frequent: " + " ".join(map(printable, vocabulary.words[:12])))
+        click.echo("most frequent: " + " ".join(map(printable, vocabulary.words_at(range(vocabulary.size)[:12]))))
     _print_origin(content, vocabulary)
 
 
@@ -149,7 +149,9 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
         **vocabulary_summary(vocabulary),
         "words": [
             {"word": word, "count": count}
-            for word, count in zip(vocabulary.words[:10], vocabulary.counts[:10].tolist(), strict=True)
+            for word, count in zip(
+                vocabulary.words_at(range(vocabulary.size)[:10]), vocabulary.counts[:10].tolist(), strict=True
+            )
         ],
         "text": vocabulary.text.to_json() if vocabulary.text else None,
         "source": vocabulary.source,
@@ -184,7 +186,7 @@ def _print_bands(content: Cutoffs) -> None:
             f"{first:,} – {end - 1:,}",
             f"{end - first:,}",
             percent(mass),
-            " ".join(map(printable, content.vocabulary.words[first : min(first + _SHOWN_WORDS, end)])),
+            " ".join(map(printable, content.vocabulary.words_at(range(first, min(first + _SHOWN_WORDS, end))))),
         )
         for first, end, mass in zip(bounds, bounds[1:], content.masses.tolist(), strict=False)
     ]

@@ -3,7 +3,7 @@
 Threads take turns at reading a block of text; each hands its block to DuckDB, which splits it and counts its
 words (without the interpreter's lock) into a table of partial counts. One aggregation of that table at the end,
 which DuckDB does on disk where memory does not suffice, gives the counts. Time O(bytes); memory bounded by the
-limit plus the words kept. The result depends neither on the number of threads nor on the block size.
+limit plus the words kept, as bytes. The result depends neither on the number of threads nor on the block size.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
+from wordalloc.checks import exact_sum
 from wordalloc.corpus.engine import Progress, open_database
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError
@@ -123,43 +127,55 @@ def count_inputs(
         connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
         lines = _count_files(connection, files, text, progress)
         specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
-        room = _room(max_size, len(specials))
-        words, counts = _select(connection, text, specials, room, min_count)
         tokens = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM partial") + (lines if text.eos else 0)
-    if not words:
+        _keep(connection, text, specials, _room(max_size, len(specials)), min_count)
+        words, lengths, counts = _ranked(connection)
+    if counts.size == len(specials):
         if not any(file.size for file in files):
             raise InputError(f"{names}: empty; there is nothing to count")
         few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
         raise InputError(f"{names}: no word is seen at least {min_count} times; {few}")
-    return Vocabulary.from_counts(
-        [*words, *specials],
-        [*counts, *specials.values()],
+    return Vocabulary.from_bytes(
+        bytes(words),
+        np.cumsum(lengths, dtype=np.int64),
+        counts,
         text=text,
         source=describe(files, tokens),
         parameters={"max_size": max_size, "min_count": min_count},
     )
 
 
-def limit_counts(
-    words: list[str], counts: list[int], unk: str, max_size: int | None, min_count: int
-) -> tuple[list[str], list[int]]:
+def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: int) -> Vocabulary:
     """Apply the limits to ready counts: what is dropped becomes the count of `unk`, which then is added.
 
     The words kept are those of the first ranks; `unk` and ``<eos>`` always stay.
     """
-    ranked = sorted(zip(words, counts, strict=True), key=lambda pair: (-pair[1], pair[0]))
-    specials = {word: count for word, count in ranked if word in (unk, EOS)}
-    regular = [(word, count) for word, count in ranked if word not in specials]
-    kept = [pair for pair in regular if pair[1] >= min_count] if min_count > 1 else regular
-    if max_size is not None and (len(kept) < len(regular) or len(kept) + len(specials) > max_size):
+    counts = vocabulary.counts
+    ranks = {word: vocabulary.rank_of(word) for word in (unk, EOS)}
+    specials = {word: int(counts[rank]) for word, rank in ranks.items() if rank is not None}
+    regular = np.ones(vocabulary.size, dtype=bool)
+    regular[[rank for rank in ranks.values() if rank is not None]] = False
+    kept = np.flatnonzero(regular & (counts >= min_count) if min_count > 1 else regular)
+    n_regular = vocabulary.size - len(specials)
+    if max_size is not None and (kept.size < n_regular or vocabulary.size > max_size):
         kept = kept[: _room(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
-    if len(kept) == len(regular):
-        return words, counts
-    specials[unk] = specials.get(unk, 0) + sum(count for _, count in regular) - sum(count for _, count in kept)
+    if kept.size == n_regular:
+        return vocabulary
+    if not kept.size:
+        raise InputError(f"no word is counted at least {min_count} times; lower --min-count")
+    if vocabulary.ids is not None:
+        raise InputError("a tokenizer's vocabulary cannot be cut: its ids are fixed; leave out --max-size, --min-count")
+    dropped = vocabulary.total - sum(specials.values()) - exact_sum(counts[kept])
+    specials[unk] = specials.get(unk, 0) + dropped
     if specials[unk] > MAX_COUNT:
         raise InputError(f"the words dropped make {specials[unk]} of {unk}, beyond 2**62; drop fewer, or scale counts")
-    pairs = [*kept, *specials.items()] if kept else []
-    return [word for word, _ in pairs], [count for _, count in pairs]
+    return Vocabulary.from_counts(
+        [*vocabulary.words_at(kept.tolist()), *specials],
+        [*counts[kept].tolist(), *specials.values()],
+        text=vocabulary.text,
+        source=vocabulary.source,
+        parameters={"max_size": max_size, "min_count": min_count},
+    )
 
 
 def describe(files: list[Input], tokens: int) -> dict[str, Any]:
@@ -226,14 +242,14 @@ class _Blocks:
             finished += file.size
 
 
-def _select(
+def _keep(
     connection: duckdb.DuckDBPyConnection,
     text: TextOptions,
     specials: dict[str, int],
     room: int | None,
     min_count: int,
-) -> tuple[list[str], list[int]]:
-    """Return the words kept and their counts; add to `specials` what they gain."""
+) -> None:
+    """Fill the table of words kept, the special ones among them with what they gain."""
     counted = "SELECT word, sum(n)::BIGINT AS n FROM partial GROUP BY word"
     if text.lowercase:
         # DuckDB's lower() agrees with Python's on ASCII alone, and Python's is for distinct words only.
@@ -241,20 +257,36 @@ def _select(
         lower = "CASE WHEN strlen(word) = length(word) THEN lower(word) ELSE python_lower(word) END"
         counted = f"SELECT {lower} AS word, sum(n)::BIGINT AS n FROM ({counted}) GROUP BY 1"
     connection.execute(f"CREATE TABLE counted AS {counted}")
+    connection.execute("DROP TABLE partial")
     for special in specials:
         specials[special] += _scalar(connection, "SELECT coalesce(sum(n), 0) FROM counted WHERE word = ?", special)
     connection.execute("DELETE FROM counted WHERE word IN (SELECT unnest(?::VARCHAR[]))", [list(specials)])
-    regular = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM counted")
-    cursor = connection.execute(
-        "SELECT word, n FROM counted WHERE n >= ? ORDER BY n DESC, word LIMIT ?", [min_count, room]
-    )
-    words: list[str] = []
-    counts: list[int] = []
+    first = "" if room is None else f"ORDER BY n DESC, word LIMIT {room}"
+    connection.execute(f"CREATE TABLE kept AS SELECT word, n FROM counted WHERE n >= {min_count} {first}")
+    for table, sign in (("counted", 1), ("kept", -1)):
+        specials[text.unk] += sign * _scalar(connection, f"SELECT coalesce(sum(n), 0) FROM {table}")
+    connection.execute("DROP TABLE counted")
+    connection.executemany("INSERT INTO kept VALUES (?, ?)", list(specials.items()))
+
+
+def _ranked(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[bytearray, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the words kept, as bytes end to end in rank order, their lengths behind a 0, and their counts.
+
+    No more than that, for the database still takes up the memory it may.
+    """
+    size = _scalar(connection, "SELECT count(*) FROM kept")
+    words, lengths, counts = bytearray(), np.zeros(size + 1, np.int32), np.zeros(size, np.int64)
+    cursor = connection.execute("SELECT word, n FROM kept ORDER BY n DESC, word")
+    first = 0
     while rows := cursor.fetchmany(_FETCH_ROWS):
-        words.extend(word for word, _ in rows)
-        counts.extend(n for _, n in rows)
-    specials[text.unk] += regular - sum(counts)
-    return words, counts
+        pieces, end = [word.encode() for word, _ in rows], first + len(rows)
+        words += b"".join(pieces)
+        lengths[first + 1 : end + 1] = [len(piece) for piece in pieces]
+        counts[first:end] = [n for _, n in rows]
+        first = end
+    return words, lengths, counts
 
 
 def _room(max_size: int | None, n_specials: int) -> int | None:

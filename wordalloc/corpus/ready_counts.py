@@ -48,7 +48,6 @@ def read_tsv(file: Input, errors: str) -> Counts:
         Naming the line: a missing tab, a count that is not a whole number from 0 to 2**62, a word seen before.
     """
     counts: Counts = {}
-    lines_of: dict[str, int] = {}
     for number, line in enumerate(_lines(file, errors), 1):
         if not line:
             continue
@@ -57,9 +56,10 @@ def read_tsv(file: Input, errors: str) -> Counts:
         if not tab or not word:
             raise InputError(f"{where}: expected word<TAB>count, found {line[:80]!r}")
         if word in counts:
-            raise InputError(f"{where}: {word!r} was counted on line {lines_of[word]} already; add the two into one")
+            lines = enumerate(_lines(file, errors), 1)
+            first = next(number for number, line in lines if line.rpartition("\t")[0] == word)
+            raise InputError(f"{where}: {word!r} was counted on line {first} already; add the two into one")
         counts[word] = checked_count(count.strip(), where)
-        lines_of[word] = number
     return counts
 
 
@@ -114,9 +114,13 @@ def read_parquet(file: Input) -> Counts:
             table = connection.execute("SELECT * FROM read_parquet(?)", [str(file.path)])
             columns = [(name, str(kind)) for name, kind, *_ in table.description or []]
             word, count = _columns(file, columns)
-            rows = connection.execute(f"SELECT {word}, {count} FROM read_parquet(?)", [str(file.path)]).fetchall()
+            rows = connection.execute(f"SELECT {word}, {count} FROM read_parquet(?)", [str(file.path)])
+            return _checked_rows(file, iter(rows.fetchone, None))
     except duckdb.Error as error:
         raise FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def _checked_rows(file: Input, rows: Iterator[tuple[Any, Any]]) -> Counts:
     counts: Counts = {}
     for number, (token, value) in enumerate(rows):
         if not token or token in counts:

@@ -9,7 +9,7 @@ from typing import Any
 from wordalloc.allocations import Bigrams, load
 from wordalloc.allocations.storage import is_allocation_file
 from wordalloc.corpus.bigrams import count_bigrams_of_inputs
-from wordalloc.corpus.counting import count_inputs, describe, limit_counts
+from wordalloc.corpus.counting import count_inputs, describe, limited
 from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
 from wordalloc.corpus.ready_counts import (
@@ -79,7 +79,7 @@ def read_vocabulary(
         else:
             read = read_tsv(files[0], errors) if kinds[0] == "tsv" else read_parquet(files[0])
             vocabulary = _from_counts(read, files)
-        return _limited(vocabulary, unk, **limits)
+        return limited(vocabulary, vocabulary.text.unk if vocabulary.text else unk, **limits)
 
 
 def read_bigrams(
@@ -198,18 +198,3 @@ def _from_counts(counts: dict[str, int], files: list[Input]) -> Vocabulary:
         raise InputError(f"{files[0].name}: holds no counts")
     check_total(sum(counts.values()), f"{files[0].name}: ")
     return Vocabulary.from_counts(list(counts), list(counts.values()), source=describe(files, sum(counts.values())))
-
-
-def _limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: int) -> Vocabulary:
-    """Apply --max-size and --min-count to counts that were ready."""
-    if vocabulary.text is not None:
-        unk = vocabulary.text.unk
-    words, counts = limit_counts(list(vocabulary.words), vocabulary.counts.tolist(), unk, max_size, min_count)
-    if len(words) == vocabulary.size and words == list(vocabulary.words):
-        return vocabulary
-    if not words:
-        raise InputError(f"no word is counted at least {min_count} times; lower --min-count")
-    if vocabulary.ids is not None:
-        raise InputError("a tokenizer's vocabulary cannot be cut: its ids are fixed; leave out --max-size, --min-count")
-    limits = {"max_size": max_size, "min_count": min_count}
-    return Vocabulary.from_counts(words, counts, text=vocabulary.text, source=vocabulary.source, parameters=limits)

@@ -80,7 +80,7 @@ def _from_run(folder: Path, vocabulary: Vocabulary, name: str | None) -> Vectors
         raise InputError(f"{folder}: is a folder, but no training run with a checkpoint; name a file of vectors")
     content = load(folder / "allocation.safetensors")
     trained = content if isinstance(content, Vocabulary) else content.vocabulary
-    if trained.words != vocabulary.words:
+    if not trained.has_words_of(vocabulary):
         raise InputError(
             f"{folder}: holds embeddings of another vocabulary: the run's has {trained.size} words, "
             f"this one {vocabulary.size}, and some words differ; take the run's own allocation as the source"
