@@ -50,15 +50,17 @@ class Command:
             (place.work / self.output).write_bytes((inputs / "old.safetensors").read_bytes())
 
 
+FOLDER = "run"  # of those that train
 SMALL = ("--width", "32", "--batch", "8", "--bptt", "20", "--device", "cpu")
 TRAINER = (*SMALL, "--dropout", "0.1", "--checkpoint-seconds", "0")
 
 
 def commands(inputs: Path) -> dict[str, Command]:
     """Return the commands by name, over the files that `make_inputs` made."""
-    big, text, valid, table = (str(inputs / name) for name in ("big.txt", "train.txt", "valid.txt", "table.safetensors"))
-    costs, words = str(inputs / "costs.safetensors"), str(inputs / "words.safetensors")
-    run, compared = "run", "compared"
+    names = ("big.txt", "train.txt", "valid.txt", "table.safetensors", "costs.safetensors", "words.safetensors")
+    big, text, valid, table, costs, words = (str(inputs / name) for name in names)
+    rounds = ("--by", "frequency", "--rounds", "3", "--epochs", "3", "--costs")
+    contest = ("--layers", "full,adaptive", "--budget-tokens", "60000", "--min-count", "2")
     listed = [
         Command("count", ("count", big, "-o", OUTPUT)),
         Command("bigrams", ("bigrams", big, "--max-size", "5000", "-o", OUTPUT)),
@@ -68,31 +70,18 @@ def commands(inputs: Path) -> dict[str, Command]:
         Command("tree", ("tree", text, "--method", "brown", "-o", OUTPUT)),
         Command("export", ("export", words, "--to", "tsv", "-o", "out.tsv"), "out.tsv"),
         Command("lightrnn-realloc", ("lightrnn-realloc", "--table", table, "--costs", costs, "-o", OUTPUT)),
-        Command(
-            "train",
-            ("train", text, "--valid", valid, "--epochs", "4", *TRAINER, "--run", run),
-            run,
-            ("--resume",),
-            "run/checkpoint/latest.safetensors",
-        ),
-        Command(
-            "lightrnn",
-            ("lightrnn", text, "--valid", valid, "--by", "frequency", "--rounds", "3", "--epochs", "3", "--costs")
-            + (*TRAINER, "--run", run),
-            run,
-            ("--resume",),
-            "run/checkpoint/latest.safetensors",
-        ),
-        Command(
-            "compare",
-            ("compare", text, "--layers", "full,adaptive", "--valid", valid, "--budget-tokens", "60000", *SMALL)
-            + ("--min-count", "2", "-o", compared),
-            compared,
-            ("--resume",),
-            "compared/runs/*/checkpoint/latest.safetensors",
-        ),
+        _trainer("train", (text, "--valid", valid, "--epochs", "4", *TRAINER), "--run"),
+        _trainer("lightrnn", (text, "--valid", valid, *rounds, *TRAINER), "--run"),
+        _trainer("compare", (text, "--valid", valid, *contest, *SMALL), "-o"),
     ]
     return {command.name: command for command in listed}
+
+
+def _trainer(name: str, arguments: tuple[str, ...], option: str) -> Command:
+    """Return a command that keeps a folder, which `option` names; a comparison has runs inside it."""
+    checkpoint = "runs/*/checkpoint" if name == "compare" else "checkpoint"
+    arguments = (name, *arguments, option, FOLDER)
+    return Command(name, arguments, FOLDER, ("--resume",), f"{FOLDER}/{checkpoint}/latest.safetensors")
 
 
 def make_inputs(folder: Path, numba: Path) -> None:

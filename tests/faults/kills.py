@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.faults.commands import Command
 from tests.faults.moments import Duration, Moment, histogram, moments
-from tests.faults.processes import Ended, Place, Running, before_first_line, complaint, run
+from tests.faults.processes import Ended, Place, Running, before_main, complaint, run
 from tests.faults.standing import difference, half_files, results, temporary_files
 from tests.faults.tally import Tally
 
@@ -110,7 +110,7 @@ def strike(command: Command, unbroken: Unbroken, moment: Moment, blow: Blow, ben
     tally = _judge_end(where, blow, struck, ended)
     lost = [f"a process outlives it: {line}" for line in running.orphans()]
     lost += _judge_standing(command, unbroken, place, before)
-    if blow.number != signal.SIGKILL and not before_first_line(ended):
+    if blow.number != signal.SIGKILL and not before_main(ended):
         lost += temporary_files(place.work) + [f"left behind: {left.name}" for left in place.temporary.iterdir()]
     if not lost or blow.number == signal.SIGKILL:
         tally += _repeat(where, command, unbroken, place)
@@ -179,7 +179,7 @@ def _judge_end(where: str, blow: Blow, struck: bool, ended: Ended) -> Tally:
         return Tally()
     if ended.status == 0 and not ended.err:
         return Tally()  # it had finished
-    if struck and before_first_line(ended):
+    if struck and before_main(ended):
         return Tally()
     wrong = complaint(ended)
     if wrong is None and not (ended.status == 2 and "interrupted" in ended.err):

@@ -16,7 +16,7 @@ from typing import Any
 import wordalloc
 
 LIMIT_SECONDS = 240.0  # of any process: whatever lives longer hangs
-START_SECONDS = 0.5  # what Python itself may take before the command's first line
+START_SECONDS = 0.5  # what Python itself may take before the command's main function
 PACKAGE = Path(wordalloc.__file__).parent
 
 
@@ -152,15 +152,17 @@ def complaint(ended: Ended) -> str | None:
     if ended.status not in (0, 1, 2):
         return f"no exit status of ours: {ended}"
     lines = ended.err.splitlines()
-    if ended.status and not (len(lines) == 1 and lines[0].startswith("wordalloc: ") and "internal error" not in lines[0]):
+    if ended.status and not (
+        len(lines) == 1 and lines[0].startswith("wordalloc: ") and "internal error" not in lines[0]
+    ):
         return f"not one clear line: {ended}"
     return None
 
 
-def before_first_line(ended: Ended) -> bool:
-    """Tell whether a signal met Python's own start, which no program can answer for: none of our lines ran."""
+def before_main(ended: Ended) -> bool:
+    """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet."""
     by_signal = ended.status in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in ended.err
-    return by_signal and ended.seconds < START_SECONDS and str(PACKAGE) not in ended.err
+    return by_signal and ended.seconds < START_SECONDS and ", in main" not in ended.err
 
 
 def _session(leader: int) -> list[tuple[int, str]]:
