@@ -13,13 +13,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.faults.commands import Command
+from tests.faults.commands import Command, make_inputs
 from tests.faults.moments import Duration, Moment, histogram, moments
-from tests.faults.processes import Ended, Place, Running, before_main, complaint, run
+from tests.faults.processes import POLL_SECONDS, Ended, Place, Running, before_main, complaint, run
 from tests.faults.standing import difference, half_files, results, temporary_files
 from tests.faults.tally import Tally
+from wordalloc.files import cache_directory
 
-POLL_SECONDS = 0.005
 TWICE_SECONDS = 0.05  # between the two of an impatient user
 
 
@@ -49,9 +49,10 @@ TERMINATE = Blow("SIGTERM", signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Unbroken:
-    """What a command comes to, and how long it takes, where nobody breaks it off."""
+    """What a command finds and comes to, and how long it takes, where nobody breaks it off."""
 
     duration: Duration
+    before: dict[str, Any]
     results: dict[str, Any]
 
 
@@ -73,6 +74,14 @@ class Bench:
     inputs: Path
     numba: Path
     _numbers: Any = field(default_factory=count)
+    _unbroken: dict[Command, Unbroken] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, folder: Path) -> Bench:
+        """Make one, with its inputs; what is compiled stays in the cache of whoever asks."""
+        bench = cls(folder, folder / "inputs", cache_directory("numba"))
+        make_inputs(bench.inputs, bench.numba)
+        return bench
 
     def place(self, command: Command) -> Place:
         """Return a fresh place with all that stands before the command."""
@@ -80,18 +89,25 @@ class Bench:
         command.prepare(place, self.inputs)
         return place
 
+    def unbroken(self, command: Command) -> Unbroken:
+        """Return what a command comes to without a fault, measured once."""
+        if command not in self._unbroken:
+            self._unbroken[command] = measure(command, self)
+        return self._unbroken[command]
+
 
 def measure(command: Command, bench: Bench) -> Unbroken:
     """Run a command twice without a fault: what it comes to, and, everything compiled, its duration."""
     found = []
     for _ in range(2):
         place = bench.place(command)
+        before = results(place.work)
         running = Running(command.arguments, place)
         checkpoint = _wait_for(command, place, running)
         ended = running.wait()
         if ended.status or ended.err:
             raise RuntimeError(f"{command.name} fails without a fault: {ended}")
-        found.append(Unbroken(Duration(ended.seconds, checkpoint), results(place.work)))
+        found.append(Unbroken(Duration(ended.seconds, checkpoint), before, results(place.work)))
         place.remove()
     if wrong := difference(found[0].results, found[1].results):
         raise RuntimeError(f"{command.name} does not repeat itself: {wrong}")
@@ -102,18 +118,19 @@ def strike(command: Command, unbroken: Unbroken, moment: Moment, blow: Blow, ben
     """Break a command off once, look at what is left, repeat it, and look again."""
     where = f"{command.name}, {blow.name} at {moment.share:.3f}"
     place = bench.place(command)
-    before = results(place.work)
     running = Running(command.arguments, place)
     _wait_until(moment, unbroken.duration, command, place, running)
     struck = blow.strike(running)
     ended = running.wait()
     tally = _judge_end(where, blow, struck, ended)
     lost = [f"a process outlives it: {line}" for line in running.orphans()]
-    lost += _judge_standing(command, unbroken, place, before)
+    lost += judge_standing(command, unbroken, place)
     if blow.number != signal.SIGKILL and not before_main(ended):
-        lost += temporary_files(place.work) + [f"left behind: {left.name}" for left in place.temporary.iterdir()]
+        lost += temporary_files(place.work) + [
+            f"left behind: {left.name}" for left in place.temporary.glob("wordalloc-*")
+        ]
     if not lost or blow.number == signal.SIGKILL:
-        tally += _repeat(where, command, unbroken, place)
+        tally += repeat(where, command, unbroken, place)
     tally += Tally(kills=int(struck), lost=[f"{where}: {line}" for line in lost])
     if tally.sound:
         place.remove()
@@ -126,7 +143,7 @@ def run_kills(
     """Break every command off in every way, each as often as `blows` says; print the histograms to stderr."""
     with ThreadPoolExecutor(jobs) as pool:
         # Measured by as many at once as will run at once.
-        measured = dict(zip(commands, pool.map(lambda command: measure(command, bench), commands), strict=True))
+        measured = dict(zip(commands, pool.map(bench.unbroken, commands), strict=True))
         planned = [
             (command, measured[command], moment, blow, bench)
             for command in commands
@@ -138,7 +155,7 @@ def run_kills(
         for number, outcome in enumerate(pool.map(lambda plan: strike(*plan), planned), 1):
             outcomes.append(outcome)
             _tell(f"{number} of {len(planned)}: {outcome.command}, {outcome.blow.name} at {outcome.moment.share:.2f}")
-            for line in (*outcome.tally.lost, *outcome.tally.tracebacks, *outcome.tally.hangs):
+            for line in outcome.tally.problems:
                 _tell(f"  {line}")
     _print_histograms(measured, outcomes)
     return sum((outcome.tally for outcome in outcomes), Tally())
@@ -167,8 +184,7 @@ def _wait_until(moment: Moment, duration: Duration, command: Command, place: Pla
             until += (_wait_for(command, place, running) or 0.0) - duration.checkpoint
         except RuntimeError:
             return  # it ended before: the blow tells
-    while running.seconds < until and running.process.poll() is None:
-        time.sleep(POLL_SECONDS)
+    running.wait_until(until)
 
 
 def _judge_end(where: str, blow: Blow, struck: bool, ended: Ended) -> Tally:
@@ -187,19 +203,17 @@ def _judge_end(where: str, blow: Blow, struck: bool, ended: Ended) -> Tally:
     return Tally(tracebacks=[f"{where}: {wrong}"] if wrong else [])
 
 
-def _judge_standing(command: Command, unbroken: Unbroken, place: Place, before: dict[str, Any]) -> list[str]:
-    """Return what no longer stands, or stands as half a file."""
+def judge_standing(command: Command, unbroken: Unbroken, place: Place) -> list[str]:
+    """Return what stood before and no longer stands, what stands as half a file, and what should not be there."""
     if half := half_files(place.work):
         return half
-    now, lost = results(place.work), []
-    for name in before:
-        if now.get(name) not in (before[name], unbroken.results[name]):
-            lost.append(f"lost: {name}")
+    now, before = results(place.work), unbroken.before
+    lost = [f"lost: {name}" for name in before if now.get(name) not in (before[name], unbroken.results[name])]
     strange = now.keys() - unbroken.results.keys() if not command.keeps_a_folder else set()
     return lost + [f"left behind: {name}" for name in sorted(strange)]
 
 
-def _repeat(where: str, command: Command, unbroken: Unbroken, place: Place) -> Tally:
+def repeat(where: str, command: Command, unbroken: Unbroken, place: Place) -> Tally:
     """Run the command again, and compare what it comes to with what it comes to unbroken."""
     ended = run((*command.arguments, *command.again), place)
     if ended.hung:

@@ -16,17 +16,19 @@ from typing import Any
 import wordalloc
 
 LIMIT_SECONDS = 240.0  # of any process: whatever lives longer hangs
+POLL_SECONDS = 0.005
 START_SECONDS = 0.5  # what Python itself may take before the command's main function
 PACKAGE = Path(wordalloc.__file__).parent
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one command runs: its working folder, its cache, and a folder for temporary files."""
+    """Where a command runs: its working folder, its cache, a folder for temporary files; and what it is called there."""
 
     work: Path
     cache: Path
     temporary: Path
+    name: str = "first"
 
     @classmethod
     def make(cls, folder: Path, numba: Path | None = None) -> Place:
@@ -84,7 +86,9 @@ class Running:
             "TMPDIR": str(place.temporary),
             **options.pop("environment", {}),
         }
-        self._said = tuple((place.work.parent / name).open("w+", encoding="utf-8") for name in ("out", "err"))
+        self._said = tuple(
+            (place.work.parent / f"{place.name}-{name}").open("w+", encoding="utf-8") for name in ("out", "err")
+        )
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "wordalloc", *arguments],
@@ -101,6 +105,11 @@ class Running:
     def seconds(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self.began
+
+    def wait_until(self, seconds: float) -> None:
+        """Wait until it has run for so many seconds, or ends."""
+        while self.seconds < seconds and self.process.poll() is None:
+            time.sleep(POLL_SECONDS)
 
     def signal(self, number: int, *, group: bool = False) -> bool:
         """Send a signal, to its children too if so wished; False where it has ended."""
