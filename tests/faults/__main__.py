@@ -35,16 +35,16 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="hundreds of kills and ten thousand files")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the damage")
     parser.add_argument("--only", choices=["kills", "disks", "hostile"], help="one part of it")
-    parser.add_argument("--commands", help="kill only these; separated by semicolons")
+    parser.add_argument("--commands", help="do it only to these, separated by semicolons")
     given = parser.parse_args()
-    tally = Tally()
+    tally, names = Tally(), given.commands.split(";") if given.commands else None
     with tempfile.TemporaryDirectory(prefix="wordalloc-faults-") as folder:
         if given.only != "hostile":
             bench = Bench.make(Path(folder))
         if given.only in (None, "kills"):
-            tally += kill_everything(bench, given.long, given.seed, given.commands and given.commands.split(";"))
+            tally += kill_everything(bench, given.long, given.seed, names)
         if given.only in (None, "disks"):
-            tally += run_disks(bench, given.long)
+            tally += run_disks(bench, given.long, names)
     if given.only in (None, "hostile"):
         from tests.faults.hostile import run
 

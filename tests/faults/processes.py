@@ -23,7 +23,7 @@ PACKAGE = Path(wordalloc.__file__).parent
 
 @dataclass(frozen=True)
 class Place:
-    """Where a command runs: its working folder, its cache, a folder for temporary files; and what it is called there."""
+    """Where a command runs: its folder, its cache, and one for temporary files; and what it is called there."""
 
     work: Path
     cache: Path

@@ -42,7 +42,7 @@ def _answered(arguments: Sequence[str] | None) -> int:
         status = 0  # the reader of our output (head, less) has left: nothing is wrong, and nobody is there
         _drop_stdout()
     except OSError as error:
-        status = _report(f"standard output cannot be written: {error.strerror or error}", 2)
+        status = _report(f"standard output, or a temporary file, cannot be written: {error.strerror or error}", 2)
         _drop_stdout()
     except KeyboardInterrupt:
         _interrupted()

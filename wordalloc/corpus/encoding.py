@@ -93,6 +93,22 @@ def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progr
     return encoded
 
 
+@contextlib.contextmanager
+def _cache_errors(cache: Path) -> Iterator[None]:
+    """Say in one sentence why the cache could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if not cache.exists():
+            return  # said by whoever looks for the entry
+        # The error of an array that does not fit names no reason.
+        reason = (error.strerror or f"no space left ({error})").lower()
+        raise RunError(
+            f"the token ids cannot be written to the cache folder {cache}: {reason}; "
+            "make room, or name another folder with WORDALLOC_CACHE"
+        ) from error
+
+
 def _key(files: list[Input], vocabulary: Vocabulary, text: TextOptions) -> str:
     digest = hashlib.sha256(f"{_LAYOUT} {vocabulary.fingerprint} {text}".encode())
     for file in files:
@@ -118,7 +134,7 @@ def _write(
     entry: Path, files: list[Input], vocabulary: Vocabulary, text: TextOptions, progress: Progress | None
 ) -> None:
     """Write an entry in a folder of its own, which gets its final name when it is whole."""
-    with temporary_folder("new-", entry.parent) as folder:
+    with _cache_errors(entry.parent), temporary_folder("new-", entry.parent) as folder:
         lookup = _Lookup(vocabulary, text)
         tokens = lines = unknown = finished = 0
         total, file_ends = sum(file.size for file in files), []
