@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -45,6 +46,14 @@ MODULES = [
     table,
     tree,
 ]
+
+
+def test_what_is_loaded_before_an_interruption_is_answered_takes_no_time() -> None:
+    slow = ["typing", "re", "enum", "threading", "signal", "contextlib", "dataclasses"]
+    code = f"import wordalloc.cli, sys; print([name for name in {slow} if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(wordalloc.__file__).parents[1])}
+    command = [sys.executable, "-S", "-c", code]  # without site, which loads what others have installed
+    assert subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

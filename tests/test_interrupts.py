@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from wordalloc.interrupts import deferred_interrupts
+from wordalloc.interrupts import deferred_interrupts, heard_once
 
 
 def test_an_interruption_waits_for_the_end_of_the_block():
@@ -39,3 +41,61 @@ def test_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_a_second_interruption_does_not_break_off_the_answer_to_the_first():
+    done = []
+    with pytest.raises(KeyboardInterrupt), heard_once():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+            try:
+                raise ValueError
+            except ValueError:
+                os.kill(os.getpid(), signal.SIGINT)
+            done.append("put away")
+    assert done == ["put away"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_an_interruption_that_was_answered_is_not_the_last():
+    with heard_once():
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_the_parent_has_turned_off_stays_off():
+    code = """
+import os, signal
+from wordalloc.interrupts import heard_once
+with heard_once():
+    os.kill(os.getpid(), signal.SIGINT)
+print("went on")
+"""
+    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **ignoring)
+    assert done.stdout == "went on\n"
+
+
+def test_sigterm_waits_as_well():
+    done = []
+    with pytest.raises(KeyboardInterrupt), heard_once(), deferred_interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("the rest of the block")
+    assert done == ["the rest of the block"]
+
+
+def test_a_block_that_holds_them_back_while_one_is_answered_is_not_broken_off():
+    done = []
+    with pytest.raises(KeyboardInterrupt), heard_once():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            with deferred_interrupts():
+                os.kill(os.getpid(), signal.SIGINT)
+            done.append("put away")
+    assert done == ["put away"]

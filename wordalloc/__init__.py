@@ -10,7 +10,8 @@ The names below are loaded when they are first used, so importing the package co
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # not typing's, which takes longer to load than all else here
 
 _HOMES = {
     "Allocation": "wordalloc.allocations",
@@ -124,7 +125,7 @@ if TYPE_CHECKING:
     from wordalloc.vocabulary import TextOptions, Vocabulary
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("wordalloc")
     if name not in _HOMES:

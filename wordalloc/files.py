@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from wordalloc.errors import OutputError
+from wordalloc.interrupts import deferred_interrupts
 
 
 @contextlib.contextmanager
@@ -47,18 +48,43 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         # The rename would replace a device or a pipe by a plain file, so only plain files are accepted.
         if target.exists() and not target.is_file():
             raise OutputError(f"cannot write {path}: it is not a regular file; choose another name with -o")
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".tmp", dir=target.parent)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
         with _output_errors(Path(path)):
-            os.close(descriptor)
+            with deferred_interrupts():
+                temporary = _empty_file(target)
             yield temporary
             temporary.chmod(0o666 & ~_umask())  # late, because some writers make the file anew
             _sync(temporary)
             temporary.replace(target)
             _sync(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder, and remove it at the end with all that is in it.
+
+    Unlike `tempfile.TemporaryDirectory` it leaves nothing behind where a Ctrl-C falls into the making or the removal.
+
+    Parameters
+    ----------
+    prefix : str
+        What its name begins with.
+    parent : Path, optional
+        Where it is made; default: where temporary files belong.
+    """
+    folder: str | None = None
+    try:
+        with deferred_interrupts():
+            folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+        yield Path(folder)
+    finally:
+        with deferred_interrupts():
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -123,6 +149,13 @@ def _output_errors(target: Path) -> Iterator[None]:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
+
+
+def _empty_file(target: Path) -> Path:
+    """Make a file beside the target, under a name that tells what became of it where the process is killed."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".tmp", dir=target.parent)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _umask() -> int:

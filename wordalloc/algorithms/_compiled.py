@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 
 from wordalloc.files import cache_directory
 
 _CACHE = str(cache_directory("numba"))
 _config: Any = numba.config
+
+
+class _Cache(FunctionCache):
+    """numba's cache of a function, but one that merely saves time: a full disk or a folder gone stops no work."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with contextlib.suppress(OSError):
+            return super().load_overload(sig, target_context)
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
 
 
 def njit(function: Callable[..., Any], *, fast: bool = False) -> Any:
@@ -28,6 +43,9 @@ def njit(function: Callable[..., Any], *, fast: bool = False) -> Any:
         # numba's own rule that a division by zero raises would keep loops from being vectorised.
         # Inlined everywhere: of a function that stands by itself and inside its caller, compiled apart and so rounded
         # differently, a process that compiles would run one, and a process that finds them compiled the other.
-        return numba.njit(cache=True, nogil=True, fastmath=fast, error_model="numpy", forceinline=True)(function)
+        compiled: Any = numba.njit(nogil=True, fastmath=fast, error_model="numpy", forceinline=True)(function)
+        if not _config.DISABLE_JIT:
+            compiled._cache = _Cache(function)
+        return compiled
     finally:
         _config.CACHE_DIR = before

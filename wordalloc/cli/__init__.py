@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
 from collections.abc import Sequence
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # without the module typing: what is loaded before `main` cannot answer a Ctrl-C
+    from typing import NoReturn
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
 
-    0: done. 2: the input or the target could not be used, or the user interrupted. 1: it failed while running.
+    0: done. 2: the input or the target could not be used, or it was interrupted. 1: it failed while running.
     Whatever happens, the user reads one line, not a traceback; ``WORDALLOC_DEBUG=1`` shows the traceback.
     """
+    try:
+        from wordalloc.interrupts import heard_once
+
+        with heard_once():
+            status = _answered(arguments)
+    except KeyboardInterrupt:
+        _interrupted()
+    sys.exit(status)
+
+
+def _answered(arguments: Sequence[str] | None) -> int:
+    """Run the command line and return the exit status; an interruption ends the process here."""
     for stream in (sys.stdout, sys.stderr):
         # A word that the terminal's encoding lacks is escaped, not an error.
         if isinstance(stream, io.TextIOWrapper):
@@ -25,15 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = 0  # the reader of our output (head, less) has left: nothing is wrong, and nobody is there
         _drop_stdout()
     except OSError as error:
-        status = _report(f"standard output cannot be written: {error.strerror or error}", 2)
+        status = _report(f"standard output, or a temporary file, cannot be written: {error.strerror or error}", 2)
         _drop_stdout()
     except KeyboardInterrupt:
-        status = _report("interrupted: nothing half-written was left behind", 2)
-        sys.stderr.flush()
-        # Not sys.exit: where the interruption fell into a library's own start, Python remembers it as unhandled
-        # and would end by the signal after all.
-        os._exit(status)
-    sys.exit(status)
+        _interrupted()
+    return status
+
+
+def _interrupted() -> NoReturn:
+    """End the process, interrupted."""
+    status = _report("interrupted: nothing half-written was left behind", 2)
+    sys.stderr.flush()
+    atexit._run_exitfuncs()  # what is temporary is put away
+    # Not sys.exit: where the interruption fell into a library's own start, Python remembers it as unhandled
+    # and would end by the signal after all.
+    os._exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError, RunError
-from wordalloc.files import cache_directory
+from wordalloc.files import cache_directory, temporary_folder
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
 _LAYOUT = 2  # part of the key: a change of the layout makes new entries
@@ -94,6 +93,22 @@ def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progr
     return encoded
 
 
+@contextlib.contextmanager
+def _cache_errors(cache: Path) -> Iterator[None]:
+    """Say in one sentence why the cache could not be written."""
+    try:
+        yield
+    except OSError as error:
+        if not cache.exists():
+            return  # said by whoever looks for the entry
+        # The error of an array that does not fit names no reason.
+        reason = (error.strerror or f"no space left ({error})").lower()
+        raise RunError(
+            f"the token ids cannot be written to the cache folder {cache}: {reason}; "
+            "make room, or name another folder with WORDALLOC_CACHE"
+        ) from error
+
+
 def _key(files: list[Input], vocabulary: Vocabulary, text: TextOptions) -> str:
     digest = hashlib.sha256(f"{_LAYOUT} {vocabulary.fingerprint} {text}".encode())
     for file in files:
@@ -119,8 +134,7 @@ def _write(
     entry: Path, files: list[Input], vocabulary: Vocabulary, text: TextOptions, progress: Progress | None
 ) -> None:
     """Write an entry in a folder of its own, which gets its final name when it is whole."""
-    folder = Path(tempfile.mkdtemp(prefix="new-", dir=entry.parent))
-    try:
+    with _cache_errors(entry.parent), temporary_folder("new-", entry.parent) as folder:
         lookup = _Lookup(vocabulary, text)
         tokens = lines = unknown = finished = 0
         total, file_ends = sum(file.size for file in files), []
@@ -143,8 +157,6 @@ def _write(
             shutil.rmtree(entry, ignore_errors=True)  # damaged, or another process was as fast
         with contextlib.suppress(OSError):
             folder.rename(entry)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.errors import InputError, RunError
+from wordalloc.files import temporary_folder
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def open_database(memory_limit: str | None, threads: int | None) -> Iterator[duc
         if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", memory_limit.strip(), re.IGNORECASE):
             raise InputError(f"the memory limit must be a number and a unit, such as 512MB, not {memory_limit!r}")
         config["memory_limit"] = memory_limit
-    with tempfile.TemporaryDirectory(prefix="wordalloc-count-") as folder:
-        config["temp_directory"] = folder
+    with temporary_folder("wordalloc-count-") as folder:
+        config["temp_directory"] = str(folder)
         try:
             with duckdb.connect(":memory:", config=config) as connection:
                 yield connection

@@ -13,7 +13,6 @@ import gzip
 import os
 import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from wordalloc.errors import InputError
+from wordalloc.files import temporary_folder
 
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
@@ -72,9 +72,9 @@ def open_inputs(paths: Paths) -> Iterator[list[Input]]:
     names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not names:
         raise InputError("no source is given; name a text file, or - for standard input")
-    with tempfile.TemporaryDirectory(prefix="wordalloc-stdin-") as folder:
+    with temporary_folder("wordalloc-stdin-") as folder:
         expanded = [name for pattern in names for name in _expand(os.fspath(pattern))]
-        yield [_open(name, Path(folder) / str(number)) for number, name in enumerate(expanded)]
+        yield [_open(name, folder / str(number)) for number, name in enumerate(expanded)]
 
 
 def read_blocks(
