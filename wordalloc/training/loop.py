@@ -95,8 +95,8 @@ def train(
 
     Under ``torchrun`` the processes train it together: `config.batch` stays the whole batch, each process reads some of
     its rows, and the first one writes the run. Figures are those of one process up to the order of sums, but
-    for what chance decides: each process draws its own dropout and negatives. The same number of processes gives the
-    same figures again; a run may be resumed with another number.
+    for what chance decides: dropout and negatives are drawn otherwise. The same number of processes gives the same
+    figures again; a run may be resumed with another number.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ from wordalloc.training.distributed import (
     is_first,
     rank,
     share_weights,
+    size,
     sum_gradients,
 )
 from wordalloc.training.evaluation import initial_state, mean_log_normaliser, mean_nll, perplexity
@@ -84,8 +85,11 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.model = make_model(allocation, config).to(device)
         share_weights(self.model)
-        if rank():  # dropout and draws are each process's own, as they are each row's
-            torch.manual_seed(int(np.random.default_rng((config.seed, rank())).integers(2**63)))
+        if rank():  # dropout, and negatives of each token, are each process's own, as they are each row's
+            torch.manual_seed(_derived_seed(config.seed, rank()))
+        self.draws: torch.Generator | None = None
+        if size() > 1 and isinstance(self.model.output, SampledSoftmax):
+            self.draws = self.model.output.generator = torch.Generator(device)
         self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
@@ -169,7 +173,7 @@ class Trainer:
     def _batches(self, epoch: int) -> Streams | Sentences:
         config, start = self.config, self.vocabulary.eos_rank or 0
         if config.by_sentence:
-            shuffle = int(np.random.default_rng((config.seed, epoch)).integers(2**63))
+            shuffle = _derived_seed(config.seed, epoch)
             return Sentences(self.text, config.batch, config.bptt, start, shuffle)
         return Streams(self.text, config.batch, config.bptt, start)
 
@@ -178,6 +182,8 @@ class Trainer:
         config, at, own, n_tokens = self.config, self.at, batch.own(), batch.n_tokens
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, at.step, self.done)
+        if self.draws is not None:  # all processes share negatives, as all rows of one do
+            self.draws.manual_seed(_derived_seed(config.seed, at.step))
         self.optimizer.zero_grad(set_to_none=True)
         state = initial_state(self.state, batch.fresh)
         rows = max(1, -(-own.n_rows // config.accumulate))
@@ -326,3 +332,7 @@ class Trainer:
     def _diverged(self, what: str) -> RunError:
         kept = "the last checkpoint stands" if self.directory.latest.exists() else "no checkpoint was taken yet"
         return RunError(f"{what}: lower --learning-rate or --clip; {kept}")
+
+
+def _derived_seed(*numbers: int) -> int:
+    return int(np.random.default_rng(numbers).integers(2**63))
