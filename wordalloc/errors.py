@@ -31,3 +31,11 @@ class RunError(WordallocError, RuntimeError):
     """Sound input, but the work failed while it ran."""
 
     exit_status = 1
+
+
+class ToldElsewhere(WordallocError):
+    """A failure of several processes at once, of which another one says what it was: this one ends in silence."""
+
+    def __init__(self, exit_status: int) -> None:
+        super().__init__("another process of this training failed, too, and says why")
+        self.exit_status = exit_status

@@ -63,7 +63,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     import click
 
     from wordalloc.cli.commands import commands
-    from wordalloc.errors import WordallocError
+    from wordalloc.errors import ToldElsewhere, WordallocError
 
     try:
         # Not commands.main(), which answers interruptions and closed pipes in its own words.
@@ -77,7 +77,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
         return 0
+    except ToldElsewhere as error:
+        return error.exit_status
     except click.UsageError as error:
+        if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+            return 2  # every process of torchrun reads the same command line
         hint = f" (see: {error.ctx.command_path} --help)" if error.ctx else ""
         return _report(f"{error.format_message()}{hint}", 2)
     except (click.ClickException, WordallocError) as error:

@@ -209,34 +209,43 @@ def lightrnn(
     """Train a LightRNN on a text: make a table, train, reallocate, train on.
 
     \b
-    Example:
+    Examples:
       wordalloc lightrnn corpus.txt --valid valid.txt --rounds 3
+      torchrun --nproc-per-node=4 -m -- wordalloc lightrnn corpus.txt --valid valid.txt --batch 128
     """
     with deferred_interrupts():
         from wordalloc.pipelines.lightrnn import train_in_rounds
         from wordalloc.training import TrainConfig
+        from wordalloc.training.distributed import allocation_from_first, joined
 
-    if "-" in paths:
-        raise InputError("standard input can be read only once, for words or for training; give a file")
-    source = Source(paths, {**take_text_options(options), "counts": None})
     made = {name: options.pop(name) for name in ("by", "classes", "vectors", "n_rows", "effort")}
     made["seed"] = options["seed"]
-    config = TrainConfig(**options)
-    table = _first_table(table_path, source, made)
-    with training_bar() as progress:
-        result = train_in_rounds(
-            paths,
-            table,
-            rounds=rounds,
-            digits=digits,
-            stay=stay,
-            valid=valid or None,
-            run=run,
-            config=config,
-            resume=resume,
-            costs=costs,
-            progress=progress,
-        )
+    text_options = take_text_options(options)
+    with joined() as first:
+        if "-" in paths:
+            raise InputError("standard input can be read only once, for words or for training; give a file")
+        source = Source(paths, {**text_options, "counts": None})
+        config = TrainConfig(**options)
+        table = allocation_from_first(lambda: _first_table(table_path, source, made))
+        with training_bar(first) as progress:
+            result = train_in_rounds(
+                paths,
+                table,
+                rounds=rounds,
+                digits=digits,
+                stay=stay,
+                valid=valid or None,
+                run=run,
+                config=config,
+                resume=resume,
+                costs=costs,
+                progress=progress,
+            )
+        if first:
+            _print_result(result, table, as_json)
+
+
+def _print_result(result: TrainResult, table: Table, as_json: bool) -> None:
     if as_json:
         emit_json({**asdict(result), **table_summary(table), "run": str(result.run)})
         return

@@ -62,29 +62,32 @@ def train(
       wordalloc train corpus.txt --allocation corpus.cutoffs.safetensors --valid valid.txt
       wordalloc train corpus.txt --loss nce --samples 1024 --noise-power 0.75
       wordalloc train corpus.txt --allocation corpus.classes.safetensors --input classes
+      torchrun --nproc-per-node=4 --max-restarts=3 -m -- wordalloc train corpus.txt --batch 128
     """
     with deferred_interrupts():
         from wordalloc.training import TrainConfig
         from wordalloc.training import train as run_training
+        from wordalloc.training.distributed import joined
 
     text_options = take_text_options(options)
-    with training_bar() as progress:
-        result = run_training(
-            paths,
-            valid=valid or None,
-            allocation=allocation,
-            run=run,
-            config=TrainConfig(**options),
-            resume=resume,
-            costs=costs,
-            tensorboard=tensorboard,
-            progress=progress,
-            **text_options,
-        )
-    if as_json:
-        emit_json({**asdict(result), "run": str(result.run)})
-    else:
-        print_result(result)
+    with joined() as first:
+        with training_bar(first) as progress:
+            result = run_training(
+                paths,
+                valid=valid or None,
+                allocation=allocation,
+                run=run,
+                config=TrainConfig(**options),
+                resume=resume,
+                costs=costs,
+                tensorboard=tensorboard,
+                progress=progress,
+                **text_options,
+            )
+        if first and as_json:
+            emit_json({**asdict(result), "run": str(result.run)})
+        elif first:
+            print_result(result)
 
 
 @click.command()
@@ -114,9 +117,9 @@ def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> No
 
 
 @contextlib.contextmanager
-def training_bar() -> Iterator[Callable[[TrainProgress], None]]:
-    """Yield a callable that shows a training's progress on stderr: a bar on a terminal, else nothing."""
-    if not sys.stderr.isatty():
+def training_bar(first: bool = True) -> Iterator[Callable[[TrainProgress], None]]:
+    """Yield a callable that shows a training's progress on stderr: in its first process on a terminal, a bar."""
+    if not first or not sys.stderr.isatty():
         yield lambda at: None
         return
 

@@ -76,6 +76,9 @@ class SampledSoftmax(FullSoftmax):
         begins near the unigram distribution, with the log Z that its loss assumes.
     noise : Noise
     learnt_log_z : Parameter, scalar; None unless the normaliser is learnt
+    generator : torch.Generator, optional
+        Of shared negatives, on the layer's device: several processes with generators in one state draw the same. By
+        default None, for torch's own.
 
     Raises
     ------
@@ -122,6 +125,7 @@ class SampledSoftmax(FullSoftmax):
             raise InputError(f"a learnt normaliser is for the loss nce; {loss!r} assumes none or its own")
         self.loss_name, self.samples, self.shared = loss, samples, negatives == "shared"
         self.effective_samples = effective_samples
+        self.generator: torch.Generator | None = None
         self.noise = _make_noise(noise, noise_power, counts, vocab_size)
         self.learnt_log_z = nn.Parameter(torch.zeros(())) if normaliser == "learnt" else None
         self.begin_at(np.zeros(vocab_size) if counts is None else _as_counts(counts, vocab_size))
@@ -168,7 +172,9 @@ class SampledSoftmax(FullSoftmax):
 
     def _draw(self, target: Tensor) -> Tensor:
         """Return negatives: (K,) for all tokens, or (N, K)."""
-        return self.noise.draw((self.samples,) if self.shared else (target.numel(), self.samples))
+        if self.shared:
+            return self.noise.draw((self.samples,), self.generator)
+        return self.noise.draw((target.numel(), self.samples))
 
     @torch.no_grad()
     def _draw_enough(self, hidden: Tensor, target: Tensor, weight: Tensor, enough: float) -> Tensor | None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from wordalloc.corpus import EncodedText
+from wordalloc.training.distributed import own_rows
 from wordalloc.vocabulary import Vocabulary
 
 IGNORED = -1  # the target of padding
@@ -30,6 +31,19 @@ class Batch:
     def n_tokens(self) -> int:
         """Targets that count."""
         return int((self.targets != IGNORED).sum())
+
+    @property
+    def n_rows(self) -> int:
+        """B."""
+        return self.inputs.shape[0]
+
+    def rows(self, chosen: slice) -> Batch:
+        """Return some of the rows."""
+        return Batch(self.inputs[chosen], self.targets[chosen], self.fresh)
+
+    def own(self) -> Batch:
+        """Return the rows of this process, perhaps none: all of them where there is only one."""
+        return self.rows(own_rows(self.n_rows))
 
 
 def replace_singletons(vocabulary: Vocabulary, seed: int, epoch: int) -> npt.NDArray[np.int32] | None:

@@ -17,6 +17,7 @@ from wordalloc.nn import SampledSoftmax
 from wordalloc.training.checkpoint import damage_reported, load_checkpoint
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import IGNORED, Sentences, Streams
+from wordalloc.training.distributed import sums
 from wordalloc.training.model import LanguageModel, LightRNNModel, State, choose_device, make_model
 from wordalloc.training.run_directory import RunDirectory
 from wordalloc.vocabulary import Vocabulary
@@ -138,7 +139,7 @@ def mean_nll(
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
 ) -> float:
-    """Return the mean nll of all tokens of a text, in nats."""
+    """Return the mean nll of all tokens of a text, in nats; of several processes, each reads its rows."""
     start = vocabulary.eos_rank or 0
     kind = Sentences if config.by_sentence else Streams
     batches = kind(text, EVALUATION_STREAMS, config.bptt, start)
@@ -146,14 +147,16 @@ def mean_nll(
     model.eval()
     total, done, state = 0.0, 0, None
     for batch in batches.steps():
-        state = initial_state(state, batch.fresh)
-        loss, state = model.loss(batch.inputs.to(device), batch.targets.to(device), state)
-        total += float(loss)
+        own = batch.own()
+        if own.n_rows:
+            state = initial_state(state, batch.fresh)
+            loss, state = model.loss(own.inputs.to(device), own.targets.to(device), state)
+            total += float(loss)
         done += batch.n_tokens
         if progress is not None:
             progress(done, batches.n_tokens)
     model.train(was_training)
-    return total / batches.n_tokens
+    return sums([total])[0] / batches.n_tokens
 
 
 @torch.no_grad()
@@ -167,11 +170,14 @@ def mean_log_normaliser(
     model.eval()
     total, state = 0.0, None
     for batch in Streams(text, EVALUATION_STREAMS, config.bptt, vocabulary.eos_rank or 0).steps():
-        hidden, state = model.hidden(batch.inputs.to(device), initial_state(state, batch.fresh))
-        counted = (batch.targets != IGNORED).to(device)
-        total += float(output.log_normaliser(hidden[counted], batch.targets.to(device)[counted]).sum())
+        own = batch.own()
+        if not own.n_rows:
+            continue
+        hidden, state = model.hidden(own.inputs.to(device), initial_state(state, batch.fresh))
+        counted = (own.targets != IGNORED).to(device)
+        total += float(output.log_normaliser(hidden[counted], own.targets.to(device)[counted]).sum())
     model.train(was_training)
-    return total / text.ids.size
+    return sums([total])[0] / text.ids.size
 
 
 def initial_state(state: State, fresh: bool) -> State:

@@ -1,4 +1,7 @@
-"""Training a language model on texts: read them, train in a run directory, say what came of it."""
+"""Training a language model on texts: read them, train in a run directory, say what came of it.
+
+Started by torchrun, every process is here at once (`wordalloc.training.distributed`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +20,24 @@ import torch
 from wordalloc.allocations import Allocation, Table, load
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.counting import count_inputs
-from wordalloc.corpus.reading import Input, Paths, open_inputs
+from wordalloc.corpus.reading import STDIN, Input, Paths, open_inputs
 from wordalloc.errors import InputError
 from wordalloc.training.config import TrainConfig
+from wordalloc.training.distributed import (
+    allocation_from_first,
+    first_of_machine,
+    is_first,
+    joined,
+    json_from_first,
+    own_device,
+    rank,
+    size,
+)
 from wordalloc.training.evaluation import check_fit, perplexity
 from wordalloc.training.model import choose_device, settled
 from wordalloc.training.position import TrainProgress
 from wordalloc.training.rounds import Rounds, RoundTrainer
-from wordalloc.training.run_directory import RunDirectory
+from wordalloc.training.run_directory import RunDirectory, difference
 from wordalloc.training.table_costs import table_costs
 from wordalloc.training.trainer import Trainer
 from wordalloc.vocabulary import TextOptions, Vocabulary
@@ -79,6 +93,11 @@ def train(
 ) -> TrainResult:
     """Train a word-level language model whose output layer an allocation picks.
 
+    Under ``torchrun`` the processes train it together: `config.batch` stays the whole batch, each process reads some of
+    its rows, and the first one writes the run. Figures are those of one process up to the order of sums, but
+    for what chance decides: dropout and negatives are drawn otherwise. The same number of processes gives the same
+    figures again; a run may be resumed with another number.
+
     Parameters
     ----------
     paths : path-like or iterable of path-like
@@ -113,7 +132,9 @@ def train(
     OutputError
         If the run directory cannot be written.
     RunError
-        If the loss or a weight is no longer a number; the last checkpoint stands.
+        If the loss or a weight is no longer a number, or another process is lost; the last checkpoint stands.
+    ToldElsewhere
+        If another process of this training raises what happened.
 
     Examples
     --------
@@ -129,38 +150,45 @@ def train(
     (1.0, 27)
     """
     config = config or TrainConfig()
-    device = choose_device(config.device)
-    addressed, text, valid_text = _read(paths, valid, allocation, text_options)
-    config = settled(addressed, config)
-    if (costs or rounds is not None) and not isinstance(addressed, Table):
-        raise InputError("costs and rounds of reallocation need a table; make one with: wordalloc lightrnn-init TEXT")
-    directory = RunDirectory(run)
-    with _own_randomness(device):
-        # The model before the directory: a combination it refuses leaves nothing behind.
-        parts = (config, addressed, text, valid_text, directory, device, progress, tensorboard)
-        trainer = Trainer(*parts) if rounds is None else RoundTrainer(*parts, rounds=rounds)
-        with directory.begin(_identity(config, addressed, text, valid_text, rounds), addressed, resume):
-            trainer.run()
-            if costs:
-                _take_costs(trainer)
-            return _result(trainer)
+    with joined():
+        device = own_device(choose_device(config.device))
+        addressed, text, valid_text = _read(paths, valid, allocation, text_options)
+        config = settled(addressed, config)
+        if (costs or rounds is not None) and not isinstance(addressed, Table):
+            raise InputError(
+                "costs and rounds of reallocation need a table; make one with: wordalloc lightrnn-init TEXT"
+            )
+        identity = _identity(config, addressed, text, valid_text, rounds)
+        _check_same(identity)
+        directory = RunDirectory(run)
+        with _own_randomness(device):
+            # The model before the directory: a combination it refuses leaves nothing behind.
+            parts = (config, addressed, text, valid_text, directory, device, progress, tensorboard)
+            trainer = Trainer(*parts) if rounds is None else RoundTrainer(*parts, rounds=rounds)
+            with directory.begin(identity, addressed, resume):
+                trainer.run()
+                if costs:
+                    _take_costs(trainer)
+                return _result(trainer)
 
 
 def _take_costs(trainer: Trainer) -> None:
     """Write the costs of the last weights with the table that stands, in place of any that a round took with it."""
-    table = trainer.directory.read_table(trainer.at.table)
-    parts = (trainer.model, table, trainer.text, trainer.config, trainer.device)
-    table_costs(*parts, progress=trainer.show_costs).save(trainer.directory.costs(trainer.at.table))
+    parts = (trainer.model, trainer.standing_table(), trainer.text, trainer.config, trainer.device)
+    taken = table_costs(*parts, progress=trainer.show_costs)
+    if is_first():
+        taken.save(trainer.directory.costs(trainer.at.table))
 
 
 def _read(
     paths: Paths, valid: Paths | None, given: Any, text_options: dict[str, Any]
 ) -> tuple[Allocation | Vocabulary, EncodedText, EncodedText | None]:
     """Return the allocation (loaded, or the vocabulary counted from the text) and the texts in its ids."""
+    _check_readable(paths, () if valid is None else valid)
     if given is None:
         with open_inputs(paths) as files:  # standard input can be read only once, so its copy is counted and encoded
-            vocabulary = _count(files, **text_options)
-            text = encode([file.path for file in files], vocabulary)
+            vocabulary = allocation_from_first(lambda: _count(files, **text_options))
+            text = _encode([file.path for file in files], vocabulary)
         addressed: Allocation | Vocabulary = vocabulary
     else:
         addressed = given if isinstance(given, Allocation | Vocabulary) else load(given)
@@ -168,13 +196,26 @@ def _read(
             raise InputError(
                 f"{given}: {addressed.kind} are no allocation; give cutoffs, classes, a tree, a table or a vocabulary"
             )
-        text = encode(paths, _vocabulary(addressed))
+        text = _encode(paths, _vocabulary(addressed))
     check_fit(text, "the training text")
     if valid is None:
         return addressed, text, None
-    valid_text = encode(valid, _vocabulary(addressed))
+    valid_text = _encode(valid, _vocabulary(addressed))
     check_fit(valid_text, "the validation text")
     return addressed, text, valid_text
+
+
+def _check_readable(*sources: Paths) -> None:
+    """Refuse what only one process could read."""
+    for source in sources if size() > 1 else ():
+        for name in [source] if isinstance(source, str | os.PathLike) else list(source):
+            if os.fspath(name) == STDIN or (Path(name).exists() and not Path(name).is_file()):
+                raise InputError(f"{name}: only one process can read it, and here are {size()}; give a file")
+
+
+def _encode(paths: Paths, vocabulary: Vocabulary) -> EncodedText:
+    with first_of_machine():
+        return encode(paths, vocabulary)
 
 
 def _vocabulary(allocation: Allocation | Vocabulary) -> Vocabulary:
@@ -205,6 +246,12 @@ def _identity(
     }
 
 
+def _check_same(identity: dict[str, Any]) -> None:
+    """Refuse processes that were given different things, as may happen on several machines."""
+    if found := difference(identity, json_from_first(lambda: identity)):
+        raise InputError(f"process {rank()} differs from the first one; there {found}; give all of them the same files")
+
+
 def _fingerprint(allocation: Allocation) -> str:
     """Return kind and digest of an allocation; its parameters count, for layers take their widths from them."""
     arrays = allocation.arrays()
@@ -227,17 +274,19 @@ def _own_randomness(device: torch.device) -> contextlib.AbstractContextManager[N
 
 def _result(trainer: Trainer) -> TrainResult:
     directory, text, best = trainer.directory, trainer.text, trainer.at.best_nll
-    timings = [entry for entry in directory.read_lines(directory.timings) if "train_seconds" in entry]
+    read = directory.read_lines
+    metrics, timings = json_from_first(lambda: [read(directory.metrics), read(directory.timings)])
+    timings = [entry for entry in timings if "train_seconds" in entry]
     seconds = sum(entry["train_seconds"] for entry in timings)
     return TrainResult(
-        epochs=[entry for entry in directory.read_lines(directory.metrics) if "epoch" in entry],
+        epochs=[entry for entry in metrics if "epoch" in entry],
         best_perplexity=None if best is None else perplexity(best),
         tokens_per_second=sum(entry["tokens"] for entry in timings) / max(seconds, 1e-9),
         n_parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),
         n_output_parameters=trainer.model.output.n_parameters,
         unknown_share=text.n_unknown / text.ids.size,
         run=directory.path,
-        rounds=_rounds(directory.read_lines(directory.metrics)),
+        rounds=_rounds(metrics),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from wordalloc.training.distributed import sums
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,23 @@ class Window:
 
     def __init__(self) -> None:
         self.tokens = 0
+        self._own_tokens = 0
         self._losses: list[Tensor] = []
         self._began = time.monotonic()
 
-    def add(self, loss: Tensor, n_tokens: int) -> None:
-        """Add a step's summed loss."""
+    def add(self, loss: Tensor, own_tokens: int, n_tokens: int) -> None:
+        """Add a step: the summed loss of this process's tokens, their number, and that of all processes."""
         self._losses.append(loss)
+        self._own_tokens += own_tokens
         self.tokens += n_tokens
 
     def losses(self) -> list[float]:
-        """Return the summed loss of each step; waits for the device."""
-        return torch.stack(self._losses).tolist()
+        """Return the summed loss of each step over all processes; waits for the device, and for them."""
+        return sums(torch.stack(self._losses).tolist())
+
+    def own_nll(self) -> float:
+        """Return the mean loss of this process's tokens; waits for the device."""
+        return math.fsum(torch.stack(self._losses).tolist()) / max(self._own_tokens, 1)
 
     @property
     def seconds(self) -> float:

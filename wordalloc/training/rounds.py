@@ -3,7 +3,8 @@
 With n rounds the tokens are divided into n + 2 stretches; after each of the first n the words are reallocated by the
 costs that the model has then, weights are kept, and training goes on. At the end of the next stretch a round is judged:
 where the held-out nll is worse than before it, though the model has learnt for a stretch more, weights and table
-are taken back to where they were. Reallocation ends early once it moves hardly any word.
+are taken back to where they were. Reallocation ends early once it moves hardly any word. Of several processes all take
+costs, and the first one reallocates.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 
 from wordalloc.allocations import Costs, Table
 from wordalloc.errors import InputError
-from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
+from wordalloc.training.checkpoint import damage_reported, pack, save_checkpoint, shared_checkpoint, unpack
 from wordalloc.training.data import Batch
+from wordalloc.training.distributed import allocation_from_first, is_first, json_from_first
 from wordalloc.training.evaluation import perplexity
 from wordalloc.training.table_costs import table_costs
 from wordalloc.training.table_model import move_words, place_words
@@ -79,7 +81,7 @@ class RoundTrainer(Trainer):
         self.rounds = rounds
 
     def _place_words(self) -> None:
-        place_words(self.model, self.directory.read_table(self.at.table))
+        place_words(self.model, self.standing_table())
 
     def _step(self, batch: Batch) -> None:
         super()._step(batch)
@@ -102,7 +104,7 @@ class RoundTrainer(Trainer):
         self._save()
         for number in range(at.tables):
             if number != at.table or at.table == at.table_before:
-                self.directory.before_round(number).unlink(missing_ok=True)
+                self._forget(number)
 
     def _judge(self, nll: float | None) -> float | None:
         """Take the last round back if it did harm; return the held-out nll of what stands."""
@@ -115,28 +117,30 @@ class RoundTrainer(Trainer):
         if not worse:
             return nll
         file = self.directory.before_round(at.table)
-        tensors, _ = load_checkpoint(file)
+        found = shared_checkpoint(file)
         at.table = at.table_before
         self._place_words()
         with damage_reported(file):
+            if found is None:
+                raise FileNotFoundError("it is missing")
+            tensors, _ = found
             self.state = unpack(tensors, self.model, self.optimizer, self.device)
         return at.nll_before
 
     def _reallocate(self, nll: float | None) -> None:
         at, directory = self.at, self.directory
-        table = directory.read_table(at.table)
+        table = self.standing_table()
         parts = (self.model, table, self.text, self.config, self.device)
         costs = table_costs(*parts, max_tokens=COST_TOKENS, progress=self.show_costs)
-        costs.save(directory.costs(at.table))
-        made, told = self.rounds.reallocate(table, costs)
+        if is_first():
+            costs.save(directory.costs(at.table))
+        made, told = self._next_table(table, costs)
         moved = float((made.cell != table.cell).mean())
         number = at.tables
-        save_checkpoint(
-            directory.before_round(number),
-            pack(self.model, self.optimizer, self.state, self.device),
-            {"table": at.table},
-        )
-        made.save(directory.table(number))
+        before = pack(self.model, self.optimizer, self.state, self.device)
+        if is_first():
+            save_checkpoint(directory.before_round(number), before, {"table": at.table})
+            made.save(directory.table(number))
         move_words(self.model, made)
         at.table, at.tables = number, number + 1
         at.settled = moved < self.rounds.least_moved
@@ -144,3 +148,19 @@ class RoundTrainer(Trainer):
         if nll is not None and math.isfinite(nll):
             entry |= {"valid_nll": nll, "valid_perplexity": perplexity(nll)}
         directory.append(directory.metrics, entry)
+
+    def _next_table(self, table: Table, costs: Costs) -> tuple[Table, dict[str, Any]]:
+        """Return the table that the first process makes, and what is to be told of it."""
+        told: dict[str, Any] = {}
+
+        def reallocated() -> Table:
+            made, figures = self.rounds.reallocate(table, costs)
+            told.update(figures)
+            return made
+
+        return allocation_from_first(reallocated), json_from_first(lambda: told)
+
+    def _forget(self, number: int) -> None:
+        """Remove the weights kept for a round that has been judged."""
+        if is_first():
+            self.directory.before_round(number).unlink(missing_ok=True)

@@ -4,7 +4,8 @@
 ``allocation.safetensors`` (the words, and their addresses), ``checkpoint/latest.safetensors`` and
 ``checkpoint/best.safetensors``. Of a table also ``table-000.safetensors``, the one the run began with, those that
 reallocations made of it, 001, 002 …, and ``costs-NNN.safetensors``, taken with the table of that number. A lock that
-ends with the process keeps two runs from sharing a directory.
+ends with the process keeps two runs from sharing a directory. Of several processes of one run only the first writes,
+and holds the lock.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
 from wordalloc.training.config import TrainConfig
+from wordalloc.training.distributed import is_first, is_restarted, launch
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -45,6 +47,9 @@ class RunDirectory:
     def begin(self, config: dict[str, Any], allocation: Allocation | Vocabulary, resume: bool) -> Iterator[None]:
         """Make or take up the directory and hold its lock.
 
+        A process that torchrun has started anew resumes what the same torchrun began. Where the directory cannot be
+        had, only the first process says so.
+
         Raises
         ------
         InputError
@@ -52,11 +57,14 @@ class RunDirectory:
         OutputError
             If it cannot be made.
         """
+        if not is_first():
+            yield
+            return
         if self._is_foreign():
             raise InputError(f"the folder {self.path} is not empty and holds no run; name another --run")
         try:
             self.latest.parent.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("w")
+            lock = (self.path / "lock").open("a+", encoding="utf-8")
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise OutputError(f"cannot make the run directory {self.path}: {reason}") from error
@@ -64,8 +72,9 @@ class RunDirectory:
             hold_lock(
                 lock, f"the run directory {self.path} is in use by another process; wait for it, or name another --run"
             )
+            lock.seek(0)
             if self.config.exists():
-                if not resume:
+                if not (resume or (is_restarted() and lock.read() == launch())):
                     raise InputError(
                         f"the run directory {self.path} holds a run already; "
                         "give --resume to continue it, or another --run"
@@ -76,6 +85,9 @@ class RunDirectory:
                 if isinstance(allocation, Table):
                     save(allocation, self.table(0))
                 write_text(self.config, json.dumps(config, indent=2, sort_keys=True) + "\n")
+            lock.truncate(0)
+            lock.write(launch())
+            lock.flush()
             for leftover in self._leftovers():
                 leftover.unlink(missing_ok=True)
             yield
@@ -117,6 +129,8 @@ class RunDirectory:
 
     def append(self, file: Path, entry: dict[str, Any]) -> None:
         """Add one line."""
+        if not is_first():
+            return
         try:
             with file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(entry, allow_nan=False) + "\n")
@@ -139,6 +153,8 @@ class RunDirectory:
 
     def metrics_size(self) -> int:
         """Return the bytes of the metrics, once the disk holds them: what a checkpoint stands on."""
+        if not is_first():
+            return 0
         with self.metrics.open("ab") as file:
             os.fsync(file.fileno())
             return file.tell()
@@ -148,6 +164,8 @@ class RunDirectory:
 
         Counting bytes, not steps, tells an epoch's figures from the last step's: both carry the same step.
         """
+        if not is_first():
+            return
         found = self.metrics.stat().st_size if self.metrics.exists() else 0
         if found < metrics_size:
             raise FormatError(

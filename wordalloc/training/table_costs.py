@@ -2,7 +2,8 @@
 
 The model is held; a word's nll is taken in all rows after the state before it, and in all columns after its own row
 (Li et al., NIPS 2016, section 3.3, whose l(w, i, j) is a sum of both). Sums are made in double precision on the device,
-for a stretch of the vocabulary at a time if all of it would take more than `SUMS_BYTES`, with a pass for each.
+for a stretch of the vocabulary at a time if all of it would take more than `SUMS_BYTES`, with a pass for each. Of
+several processes each reads its rows, and all have the sums.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from wordalloc.allocations import Costs, Table
 from wordalloc.corpus import EncodedText
 from wordalloc.memory import check_memory
 from wordalloc.training.config import TrainConfig
-from wordalloc.training.data import IGNORED, Sentences, Streams
+from wordalloc.training.data import IGNORED, Batch, Sentences, Streams
+from wordalloc.training.distributed import sum_tensor
 from wordalloc.training.evaluation import initial_state
+from wordalloc.training.model import State
 from wordalloc.training.table_model import TableModel, digit_nll, digit_scores
 
 SUMS_BYTES = 2 << 30
@@ -89,20 +93,30 @@ def table_costs(
         batches = kind(text, STREAMS, config.bptt, start)
         state, done = None, 0
         for batch in batches.steps():
-            inputs, targets = batch.inputs.to(device).clamp(min=0), batch.targets.to(device)
-            rows, columns, state = digit_scores(model, inputs, targets.clamp(min=0), initial_state(state, batch.fresh))
-            flat = targets.flatten()
-            chosen = ((flat != IGNORED) & (flat >= first) & (flat < end)).nonzero().squeeze(1)
-            target = flat[chosen]
-            for total, nll in zip(added, digit_nll(model, rows[chosen], columns[chosen], target), strict=True):
-                total.index_add_(0, (target - first).to(place), nll.to(place).double())
+            own = batch.own()
+            if own.n_rows:
+                state = _add(added, own, initial_state(state, batch.fresh), model, first)
             done += batch.n_tokens
             if progress is not None:
                 progress(number * batches.n_tokens + done, n_passes * batches.n_tokens)
         for whole, total in zip(sums, added, strict=True):
+            sum_tensor(total)
             whole[first:end] = total.cpu().numpy()
     model.train(was_training)
     return Costs(table.vocabulary, *sums, table.cell, {"tokens": int(text.ids.size)})
+
+
+def _add(added: list[Tensor], batch: Batch, state: State, model: TableModel, first: int) -> State:
+    """Add a batch's costs, of the words from `first` on that have sums; return the recurrent state after it."""
+    device, place, end = next(model.parameters()).device, added[0].device, first + len(added[0])
+    inputs, targets = batch.inputs.to(device).clamp(min=0), batch.targets.to(device)
+    rows, columns, state = digit_scores(model, inputs, targets.clamp(min=0), state)
+    flat = targets.flatten()
+    chosen = ((flat != IGNORED) & (flat >= first) & (flat < end)).nonzero().squeeze(1)
+    target = flat[chosen]
+    for total, nll in zip(added, digit_nll(model, rows[chosen], columns[chosen], target), strict=True):
+        total.index_add_(0, (target - first).to(place), nll.to(place).double())
+    return state
 
 
 def _beginning(text: EncodedText, max_tokens: int | None) -> EncodedText:

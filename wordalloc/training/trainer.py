@@ -1,6 +1,8 @@
 """The training loop itself: steps, reports, epochs, checkpoints.
 
-All that the next step depends on is in a checkpoint, so a run broken off anywhere continues to the same figures.
+All that the next step depends on is in a checkpoint, so a run broken off anywhere continues to the same figures. Of
+several processes (`wordalloc.training.distributed`) each takes this road with its own rows of every batch; where they
+part, at a clock or a file, the first one leads.
 """
 
 from __future__ import annotations
@@ -13,14 +15,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from wordalloc.allocations import Allocation
+from wordalloc.allocations import Allocation, Table
 from wordalloc.corpus import EncodedText
 from wordalloc.errors import RunError
 from wordalloc.nn import SampledSoftmax
 from wordalloc.nn.lightrnn import rows_of
-from wordalloc.training.checkpoint import damage_reported, load_checkpoint, pack, save_checkpoint, unpack
+from wordalloc.training.checkpoint import damage_reported, pack, save_checkpoint, shared_checkpoint, unpack
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.data import Batch, Sentences, Streams, part_of, replace_singletons
+from wordalloc.training.distributed import (
+    agreed,
+    allocation_from_first,
+    is_first,
+    rank,
+    share_weights,
+    size,
+    sum_gradients,
+)
 from wordalloc.training.evaluation import initial_state, mean_log_normaliser, mean_nll, perplexity
 from wordalloc.training.event_log import EventLog
 from wordalloc.training.model import LanguageModel, State, detach, join, make_model
@@ -69,23 +80,31 @@ class Trainer:
         self.config, self.text, self.valid = config, text, valid
         self.part = None if valid is None else part_of(valid, PART_TOKENS)
         self.vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-        self.directory, self.device, self.progress = directory, device, progress
+        self.directory, self.device = directory, device
+        self.progress = progress if is_first() else None
         torch.manual_seed(config.seed)
         self.model = make_model(allocation, config).to(device)
+        share_weights(self.model)
+        if rank():  # dropout, and negatives of each token, are each process's own, as they are each row's
+            torch.manual_seed(_derived_seed(config.seed, rank()))
+        self.draws: torch.Generator | None = None
+        if size() > 1 and isinstance(self.model.output, SampledSoftmax):
+            self.draws = self.model.output.generator = torch.Generator(device)
         self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
         self.seconds = 0.0  # of training alone
+        self.done = 0.0  # share of the budget
         self.state: State = None
         self.total_tokens = min(config.max_tokens or 2**62, config.epochs * int(text.ids.size))
         self.window = Window()
         self.shown = time.monotonic()
-        self.events = EventLog(directory.path / "tensorboard") if tensorboard else None
+        self.events = EventLog(directory.path / "tensorboard") if tensorboard and is_first() else None
 
     def run(self) -> None:
         """Train from where the directory stands to the end."""
-        if self.directory.latest.exists():
-            tensors, content = load_checkpoint(self.directory.latest)
+        if (found := shared_checkpoint(self.directory.latest)) is not None:
+            tensors, content = found
             with damage_reported(self.directory.latest):
                 self.at = Position(**content)
                 self._place_words()
@@ -105,26 +124,30 @@ class Trainer:
     def _place_words(self) -> None:
         """Put the words where they stood at the checkpoint: where the allocation has them."""
 
+    def standing_table(self) -> Table:
+        """Return the table that the words stand in now; of a run over one."""
+        return allocation_from_first(lambda: self.directory.read_table(self.at.table))
+
     def _epoch(self) -> None:
         config, at = self.config, self.at
         batches = self._batches(at.epoch)
         ranks = replace_singletons(self.vocabulary, config.seed, at.epoch)
         saved = time.monotonic()
         self.window = Window()
-        done = self._done()
+        self.done = self._agreed_done()
         for batch in batches.steps(at.step_in_epoch, ranks):
-            if done >= 1:
+            if self.done >= 1:
                 break
             self._step(batch)
-            done = self._done()  # once a step, so that the step that ends the budget is also the last one validated
+            self.done = self._agreed_done()  # once a step: the one that ends the budget is also the last one validated
             self._show()
-            if at.validations < config.validations and done * config.validations >= at.validations + 1:
+            if at.validations < config.validations and self.done * config.validations >= at.validations + 1:
                 self._report()
                 self._validate_part()
                 self._start_window()
             if at.step % REPORT_STEPS == 0:
                 self._report()
-                if time.monotonic() - saved > config.checkpoint_seconds:
+                if agreed(time.monotonic() - saved) > config.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
                 self._start_window()
@@ -140,47 +163,56 @@ class Trainer:
             done = max(done, (self.seconds + unreported) / self.config.max_seconds)
         return done
 
+    def _agreed_done(self) -> float:
+        """Return the same in all processes; seconds are those of the first one's clock."""
+        return self._done() if self.config.max_seconds is None else agreed(self._done())
+
     def _start_window(self) -> None:
         self.window = Window()
 
     def _batches(self, epoch: int) -> Streams | Sentences:
         config, start = self.config, self.vocabulary.eos_rank or 0
         if config.by_sentence:
-            shuffle = int(np.random.default_rng((config.seed, epoch)).integers(2**63))
+            shuffle = _derived_seed(config.seed, epoch)
             return Sentences(self.text, config.batch, config.bptt, start, shuffle)
         return Streams(self.text, config.batch, config.bptt, start)
 
     def _step(self, batch: Batch) -> None:
-        """Take one optimiser step; the loss stays on the device."""
-        config, at, n_tokens = self.config, self.at, batch.n_tokens
+        """Take one optimiser step, with the gradients of all processes; the loss stays on the device."""
+        config, at, own, n_tokens = self.config, self.at, batch.own(), batch.n_tokens
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, at.step, self._done())
+            group["lr"] = learning_rate(config, at.step, self.done)
+        if self.draws is not None:  # all processes share negatives, as all rows of one do
+            self.draws.manual_seed(_derived_seed(config.seed, at.step))
         self.optimizer.zero_grad(set_to_none=True)
         state = initial_state(self.state, batch.fresh)
-        rows = -(-batch.inputs.shape[0] // config.accumulate)
+        rows = max(1, -(-own.n_rows // config.accumulate))
         losses, states = [], []
-        for part in range(0, batch.inputs.shape[0], rows):
-            chosen = slice(part, part + rows)
-            inputs, targets = batch.inputs[chosen].to(self.device), batch.targets[chosen].to(self.device)
+        for first in range(0, own.n_rows, rows):
+            chosen = slice(first, first + rows)
+            part = own.rows(chosen)
+            inputs, targets = part.inputs.to(self.device), part.targets.to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=config.amp and self.device.type == "cuda"):
                 loss, after = self.loss(inputs, targets, rows_of(state, chosen))
             (loss / n_tokens).backward()
             losses.append(loss.detach())
             states.append(detach(after))
-        self.state = join(states)
+        self.state = join(states) if states else None
+        sum_gradients(self.model.parameters())
         if config.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         at.step += 1
         at.step_in_epoch += 1
         at.tokens += n_tokens
-        self.window.add(sum(losses[1:], losses[0]), n_tokens)
+        loss = sum(losses[1:], losses[0]) if losses else torch.zeros((), device=self.device)
+        self.window.add(loss, own.n_tokens, n_tokens)
 
     def _show(self) -> None:
         """Tell whoever listens, a few times a second."""
         if self.progress is not None and self.window.tokens and time.monotonic() - self.shown > SHOW_SECONDS:
             self.shown = time.monotonic()
-            self.progress(self._progress(math.fsum(self.window.losses())))
+            self.progress(self._progress(self.window.own_nll()))
 
     def show_costs(self, done: int, total: int) -> None:
         """Tell whoever listens how far a pass for costs is, a few times a second."""
@@ -194,7 +226,7 @@ class Trainer:
             at.epoch + 1,
             at.tokens,
             self.total_tokens,
-            nll / window.tokens,
+            nll,
             window.tokens / window.seconds,
             done=self._done(),
         )
@@ -222,7 +254,7 @@ class Trainer:
             self.directory.timings, {"step": at.step, "tokens": window.tokens, "train_seconds": seconds}
         )
         if self.progress is not None and at.tokens >= self.total_tokens:
-            self.progress(self._progress(nll))
+            self.progress(self._progress(nll / window.tokens))
         self._start_window()
 
     def _write(self, entry: dict[str, Any], **measured: float) -> None:
@@ -256,8 +288,8 @@ class Trainer:
         at.epochs_without_gain = 0 if better else at.epochs_without_gain + 1
         at.step_in_epoch, at.epoch_nll, at.epoch_tokens = 0, 0.0, 0
         out_of_patience = config.patience is not None and at.epochs_without_gain >= config.patience
-        at.finished = at.epoch >= config.epochs or self._done() >= 1 or out_of_patience
-        if better:
+        at.finished = at.epoch >= config.epochs or self._agreed_done() >= 1 or out_of_patience
+        if better and is_first():
             content = {"epoch": at.epoch, "table": at.table}
             save_checkpoint(self.directory.best, self.model.state_dict(), content)
         self._write(entry)
@@ -289,7 +321,8 @@ class Trainer:
         self.directory.append(self.directory.timings, {"step": self.at.step, "seconds_at_checkpoint": self.seconds})
         self.at.metrics_size = self.directory.metrics_size()
         tensors = pack(self.model, self.optimizer, self.state, self.device)
-        save_checkpoint(self.directory.latest, tensors, dict(vars(self.at)))
+        if is_first():
+            save_checkpoint(self.directory.latest, tensors, dict(vars(self.at)))
 
     def _check_weights(self) -> None:
         """Refuse to keep weights that the last step ruined: its loss was taken before it."""
@@ -299,3 +332,7 @@ class Trainer:
     def _diverged(self, what: str) -> RunError:
         kept = "the last checkpoint stands" if self.directory.latest.exists() else "no checkpoint was taken yet"
         return RunError(f"{what}: lower --learning-rate or --clip; {kept}")
+
+
+def _derived_seed(*numbers: int) -> int:
+    return int(np.random.default_rng(numbers).integers(2**63))

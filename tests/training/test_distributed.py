@@ -1,0 +1,233 @@
+"""Training on several processes: the figures of one, files written once, and ranks that are lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import wordalloc
+from tests.training.several_processes import environment, finish, run_job, start
+from wordalloc.allocations import save
+from wordalloc.errors import InputError
+from wordalloc.training import trainer
+from wordalloc.training.checkpoint import load_checkpoint
+
+# 7 rows: one process has four of them, the other three.
+TINY = {"width": 16, "batch": 7, "bptt": 20, "max_tokens": 3000, "warmup": 5, "learning_rate": 0.02, "device": "cpu"}
+CASES = {
+    "full": {"accumulate": 7, "validations": 2},
+    "adaptive": {"batch": 4, "input": "adaptive", "tie": True, "layers": 2},
+    "classes": {"cell": "gru"},
+    "tree": {"optimizer": "sgd", "learning_rate": 5.0, "clip": 0.0},
+    "table": {},
+    "lightrnn": {"table_model": "lightrnn"},
+    "sentences": {"by_sentence": True, "batch": 2, "epochs": 2},
+    "one row": {"batch": 1, "bptt": 200, "epochs": 2, "cell": "rnn"},  # the second process has none
+    "counted": {"epochs": 2, "max_tokens": 5000, "checkpoint_seconds": 0.0},
+    "nce": {"loss": "nce", "samples": 20, "normaliser": "learnt"},
+    "sampled-softmax": {"loss": "sampled-softmax", "samples": 20},
+}
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """A text whose second half holds five words only, so that the rest of them are in the first process's rows."""
+    folder = tmp_path_factory.mktemp("texts")
+    rng = np.random.default_rng(0)
+    words = [*rng.integers(0, 40, 1500).tolist(), *rng.integers(0, 5, 1500).tolist()]
+    lines = [" ".join(f"w{word}" for word in words[i : i + 15]) for i in range(0, len(words), 15)]
+    (folder / "train.txt").write_text("\n".join(lines) + "\n")
+    (folder / "valid.txt").write_text("\n".join(lines[::5]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jobs(texts, tmp_path_factory):
+    """The trainings that one process does, and two do together, without the folder of their run."""
+    folder = tmp_path_factory.mktemp("allocations")
+    vocabulary = wordalloc.count(texts / "train.txt")
+    made = {
+        "full": vocabulary,
+        "adaptive": wordalloc.Cutoffs(vocabulary, [8, 20]),
+        "classes": wordalloc.frequency_classes(vocabulary),
+        "tree": wordalloc.huffman(vocabulary),
+        "table": wordalloc.initial_table(vocabulary, 6, by="random", seed=3),
+    }
+    made |= {"lightrnn": made["table"], "sentences": made["adaptive"], "one row": made["full"]}
+    for name, allocation in made.items():
+        save(allocation, folder / f"{name}.safetensors")
+    plain = {"text": str(texts / "train.txt"), "valid": str(texts / "valid.txt"), "costs": False}
+    found = [{**plain, "name": name, "config": {**TINY, **changes}} for name, changes in CASES.items()]
+    for job in found:
+        job["allocation"] = str(folder / f"{job['name']}.safetensors") if job["name"] in made else None
+        job |= {"table": {"costs": True}, "lightrnn": {"rounds": 2, "costs": True}}.get(job["name"], {})
+    return {job["name"]: job for job in found}
+
+
+@pytest.fixture(scope="module")
+def one(jobs, tmp_path_factory):
+    """Runs of one process."""
+    folder = tmp_path_factory.mktemp("one")
+    # Two processes draw the negatives of a step by its number; here one does.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "size", lambda: 2)
+        for name, job in jobs.items():
+            run_job({**job, "run": str(folder / name)})
+    return folder
+
+
+def with_dropout(job):
+    return {**job, "config": {**job["config"], "dropout": 0.1}}
+
+
+@pytest.fixture(scope="module")
+def two(jobs, one, tmp_path_factory):
+    """Runs of two processes; also some that are stopped, by them or by one, and taken up again."""
+    folder = tmp_path_factory.mktemp("two")
+    plan = [{**job, "run": str(folder / name)} for name, job in jobs.items()]
+
+    def add(name, job, run, **more):
+        plan.append({**job, "name": name, "run": str(folder / run), **more})
+
+    counted, dropped = jobs["counted"], with_dropout(jobs["counted"])
+    run_job({**counted, "run": str(folder / "taken up"), "saves": 3})
+    add("taken up", counted, "taken up", resume=True)
+    add("stopped", counted, "stopped", saves=3)
+    add("unbroken", dropped, "unbroken")
+    add("broken", dropped, "broken", saves=3)
+    add("continued", dropped, "broken", resume=True)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    for status, _, err in finish(start(2, "tests.training.several_processes", folder / "plan.json", cwd=folder)):
+        assert not status, err
+    return folder
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def found(two, rank):
+    return json.loads((two / f"plan.{rank}.json").read_text())
+
+
+def assert_same_figures(expected, got):
+    assert [entry.keys() for entry in got] == [entry.keys() for entry in expected]
+    for entry, other in zip(expected, got, strict=True):
+        for key, value in entry.items():
+            assert other[key] == pytest.approx(value, rel=2e-4, abs=1e-6), (key, entry, other)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_train_as_one(one, two, name):
+    assert_same_figures(read(one / name / "metrics.jsonl"), read(two / name / "metrics.jsonl"))
+
+
+def test_all_processes_end_with_the_same_weights(two):
+    first, second = found(two, 0), found(two, 1)
+    assert first == {**second, "shared": first["shared"]}
+    assert all(digests[0] == digests[1] for name, digests in first.items() if name != "shared")
+
+
+def test_gradients_are_summed_and_one_that_nobody_has_stays_none(two):
+    expected = [[3.0, 3.0, 3.0], [1.0, 2.0, 3.0], None, [[0.0, 4.0], [2.0, 6.0]], 5.0]
+    assert found(two, 0)["shared"] == {"gradients": expected, "rows": [[0, 3], [0, 2], [0, 1]]}
+    assert found(two, 1)["shared"] == {"gradients": expected, "rows": [[3, 5], [2, 4], [1, 1]]}
+
+
+@pytest.mark.parametrize("name", ["table", "lightrnn"])
+def test_costs_are_those_of_one_process(one, two, name):
+    for file in sorted((one / name).glob("costs-*")):
+        expected, got = wordalloc.load(file), wordalloc.load(two / name / file.name)
+        assert got.cell.tolist() == expected.cell.tolist()
+        np.testing.assert_allclose(got.row_nll, expected.row_nll, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(got.col_nll, expected.col_nll, rtol=1e-3, atol=1e-3)
+
+
+def test_a_run_may_be_continued_by_another_number_of_processes(one, two, jobs):
+    tensors, _ = load_checkpoint(two / "stopped" / "checkpoint" / "latest.safetensors")
+    assert tensors["state.0"].shape == (1, 7, 16) and "random.cpu.1" in tensors
+    run_job({**jobs["counted"], "run": str(two / "stopped"), "resume": True})
+    for name in ("taken up", "stopped"):
+        assert_same_figures(read(one / "counted" / "metrics.jsonl"), read(two / name / "metrics.jsonl"))
+
+
+def test_the_same_number_of_processes_continues_to_the_same_bytes(two):
+    for file in ("metrics.jsonl", "checkpoint/latest.safetensors"):
+        assert (two / "broken" / file).read_bytes() == (two / "unbroken" / file).read_bytes()
+
+
+def torchrun(*arguments, options=()):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
+    return [*launcher, "-m", "--", "wordalloc", *map(str, arguments)]
+
+
+def command_of(job, *more):
+    words = [job["text"], "--valid", job["valid"], *more]
+    for name, value in job["config"].items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return ["train", *words]
+
+
+def workers(agent: int) -> dict[int, int]:
+    """The processes that torchrun has started, by rank."""
+    ranks = {}
+    for pid in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            if rank := re.search(rb"\0RANK=(\d+)\0", b"\0" + Path(f"/proc/{pid}/environ").read_bytes()):
+                ranks[int(rank[1])] = int(pid)
+    return ranks
+
+
+def kill_in_the_middle(agent, rank, run, seen):
+    """Kill a rank after a checkpoint that was not there before; return the checkpoint's time."""
+    latest = run / "checkpoint" / "latest.safetensors"
+    for _ in range(1200):
+        if agent.poll() is None and latest.exists() and latest.stat().st_mtime_ns != seen:
+            seen = latest.stat().st_mtime_ns
+            os.kill(workers(agent.pid)[rank], signal.SIGKILL)
+            return seen
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint was taken")
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+
+
+def killed_under_torchrun(jobs, two, tmp_path, ranks):
+    command = torchrun(*command_of(with_dropout(jobs["counted"])), options=[f"--max-restarts={len(ranks)}"])
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as agent:
+        seen = 0
+        try:
+            for rank in ranks:
+                seen = kill_in_the_middle(agent, rank, tmp_path / "wordalloc-run", seen)
+            out, err = agent.communicate(timeout=240)
+        finally:
+            agent.kill()
+    assert agent.returncode == 0, err
+    assert out.count("written to wordalloc-run") == 1
+    expected = (two / "unbroken" / "metrics.jsonl").read_bytes()
+    assert (tmp_path / "wordalloc-run" / "metrics.jsonl").read_bytes() == expected
+
+
+@needs_proc
+def test_a_killed_process_restarts_from_the_checkpoint(jobs, two, tmp_path):
+    killed_under_torchrun(jobs, two, tmp_path, [1])
+
+
+@needs_proc
+@pytest.mark.long
+def test_any_process_may_be_killed_again_and_again(jobs, two, tmp_path):
+    killed_under_torchrun(jobs, two, tmp_path, [0, 1, 0])
