@@ -81,5 +81,8 @@ def _drop_stdout() -> None:
 def _report(message: str, status: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get("WORDALLOC_DEBUG"):
         raise error
-    print(f"wordalloc: {' '.join(message.split())}", file=sys.stderr)
+    from wordalloc.checks import printable
+
+    # The message may quote a file's name or a library's words about its content: neither steers the terminal.
+    print(f"wordalloc: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordalloc.corpus.engine import load_duckdb
-from wordalloc.corpus.reading import BOM, Input, read_blocks, read_whole
+from wordalloc.corpus.reading import BOM, Input, read_lines, read_whole
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
 
@@ -149,7 +149,7 @@ def count_with_tokenizer(tokens: Tokens, texts: list[Input], errors: str) -> dic
     tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
     counts = dict.fromkeys(tokens.ids, 0)
     for text in texts:
-        for block in _line_blocks(text, errors):
+        for block, _ in read_lines(text, errors):
             for encoding in tokenizer.encode_batch(block, add_special_tokens=False):
                 for token in encoding.tokens:
                     counts[token] += 1
@@ -158,18 +158,8 @@ def count_with_tokenizer(tokens: Tokens, texts: list[Input], errors: str) -> dic
 
 def _lines(file: Input, errors: str) -> Iterator[str]:
     """Yield lines without their ends, tabs kept."""
-    for block in _line_blocks(file, errors, keep_separators=True):
+    for block, _ in read_lines(file, errors, keep_separators=True):
         yield from (line.removesuffix("\r") for line in block)
-
-
-def _line_blocks(file: Input, errors: str, *, keep_separators: bool = False) -> Iterator[list[str]]:
-    rest = ""
-    for block, _ in read_blocks(file, errors, keep_separators=keep_separators):
-        lines = (rest + block).split("\n")
-        rest = lines.pop()
-        yield lines
-    if rest:
-        yield [rest]
 
 
 def _is_tsv_line(line: bytes) -> bool:
