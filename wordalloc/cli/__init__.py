@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+_LONGEST = 1500  # characters of a message
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
@@ -83,6 +85,9 @@ def _report(message: str, status: int, error: BaseException | None = None) -> in
         raise error
     from wordalloc.checks import printable
 
-    # The message may quote a file's name or a library's words about its content: neither steers the terminal.
-    print(f"wordalloc: {printable(' '.join(message.split()))}", file=sys.stderr)
+    # The message may quote a file's name or its content: neither steers the terminal, or fills it.
+    line = printable(" ".join(message.split()))
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST - 300]} … {line[-300:]}"
+    print(f"wordalloc: {line}", file=sys.stderr)
     return status

@@ -201,7 +201,9 @@ def _print_origin(content: Any, vocabulary: Vocabulary) -> None:
     click.echo()
     for name, values in parts.items():
         if values:
-            click.echo(f"{name + ':':<12}" + ", ".join(f"{printable(key)} {_plain(value)}" for key, value in values.items()))
+            click.echo(
+                f"{name + ':':<12}" + ", ".join(f"{printable(key)} {_plain(value)}" for key, value in values.items())
+            )
 
 
 def _plain(value: Any) -> str:

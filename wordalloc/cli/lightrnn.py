@@ -157,7 +157,9 @@ def lightrnn_realloc(
         figures = {**made.told(), "moved": made.moved, "seconds": made.seconds}
         emit_json({**vocabulary_summary(table.vocabulary), **table_summary(table), **figures, "output": str(target)})
         return
-    click.echo(f"{printable(table_file)}: {table.vocabulary.size:,} words in {table.n_rows} × {table.n_columns} cells\n")
+    click.echo(
+        f"{printable(table_file)}: {table.vocabulary.size:,} words in {table.n_rows} × {table.n_columns} cells\n"
+    )
     _print_reallocation(made, digits)
     echo_written(target)
 

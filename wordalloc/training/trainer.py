@@ -87,7 +87,7 @@ class Trainer:
         if self.directory.latest.exists():
             tensors, content = load_checkpoint(self.directory.latest)
             with damage_reported(self.directory.latest):
-                self.at = Position(**content)
+                self.at = Position.from_json(content)
                 self._place_words()
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
