@@ -43,6 +43,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     [file.read_text() for file in Path(folder).iterdir()]
     ['whole']
     """
+    if "\0" in os.fspath(path):
+        raise OutputError("cannot write to a name that holds NUL; choose another name with -o")
     target = Path(os.path.realpath(path))
     with _output_errors(Path(path)):
         # The rename would replace a device or a pipe by a plain file, so only plain files are accepted.

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # without the module typing: what is loaded before `main` cannot answer a Ctrl-C
     from typing import NoReturn
 
+_LONGEST = 1500  # characters of a message
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit status.
@@ -108,5 +110,11 @@ def _drop_stdout() -> None:
 def _report(message: str, status: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get("WORDALLOC_DEBUG"):
         raise error
-    print(f"wordalloc: {' '.join(message.split())}", file=sys.stderr)
+    from wordalloc.checks import printable
+
+    # The message may quote a file's name or its content: neither steers the terminal, or fills it.
+    line = printable(" ".join(message.split()))
+    if len(line) > _LONGEST:
+        line = f"{line[: _LONGEST - 300]} … {line[-300:]}"
+    print(f"wordalloc: {line}", file=sys.stderr)
     return status

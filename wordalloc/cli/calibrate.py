@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def calibrate(device: str, dtype: str, dim: int, seconds: float | None, output: 
         emit_json({**content, "output": str(target)})
         return
     _print(found)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 def _print(found: Calibration) -> None:

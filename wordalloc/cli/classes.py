@@ -10,7 +10,7 @@ from wordalloc.checks import printable
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
 from wordalloc.pipelines.allocate import CLASS_METHODS, TREE_METHODS, Text
 
@@ -61,7 +61,7 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
         return
     click.echo(f"{source.title}: {counted(content.vocabulary)}")
     click.echo(pairs_line(content))
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 @click.command()
@@ -144,7 +144,7 @@ def classes(
     _print_sweeps(made.parameters.get("sweeps", []))
     print_classes(made)
     click.echo("\n" + _class_line(summary, method, batch, dim))
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 @click.command()
@@ -211,7 +211,7 @@ def tree(
         return
     click.echo(f"{source.title}: {counted(made.vocabulary)}\n")
     print_tree(made)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 def pairs_summary(content: Bigrams) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import click
 
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
-from wordalloc.cli.render import PIPE_WIDTH, emit_json, json_option, print_table
+from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
@@ -133,7 +133,7 @@ def print_comparison(found: Comparison) -> None:
         click.echo(
             "\nThe full softmax has not come to half of the unigram perplexity: a larger budget would tell more."
         )
-    click.echo(f"\nwritten to {found.folder}")
+    echo_written(found.folder)
 
 
 def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | None) -> tuple[str, ...]:

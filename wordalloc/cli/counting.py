@@ -8,6 +8,7 @@ import click
 
 from wordalloc.checks import printable
 from wordalloc.cli.render import (
+    echo_written,
     emit_json,
     json_option,
     output_option,
@@ -40,7 +41,7 @@ def count(source: Source, output: str | None, as_json: bool) -> None:
         return
     click.echo(f"{source.title}: {counted(vocabulary)}\n")
     print_table(["most frequent", "count", "share"], _top_words(vocabulary, 10))
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 @click.command()
@@ -89,7 +90,7 @@ def buckets(source: Source, n: int, by: str, output: str | None, as_json: bool) 
     print_table(["ranks", "words", "mass", *words], [_bucket_row(vocabulary, row) for row in rows], text=words)
     for line in _fit_lines(bands.parameters):
         click.echo(line)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 def counted(vocabulary: Vocabulary) -> str:

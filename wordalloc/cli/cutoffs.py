@@ -20,7 +20,7 @@ from wordalloc.cli.cutoff_tables import (
     verified_json,
 )
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, milliseconds, output_option, percent, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
 from wordalloc.errors import InputError
 
@@ -100,7 +100,7 @@ def cutoffs(
         print_frontiers(best, _n_parameters(best, best.cutoffs.tolist()), frontiers)
     if verified is not None:
         print_verified(verified)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 def summary(best: Cutoffs, others: list[Alternative], output: str) -> dict[str, Any]:

@@ -74,4 +74,4 @@ def demo(output: str, as_json: bool) -> None:
         f"{best.objective_before:,.0f} → {best.objective:,.0f} nats,\n"
         f"proven to be within {best.gap:.1g} of the best table for its costs"
     )
-    click.echo(f"\nEverything lies in {result.folder}/. Next: wordalloc cutoffs YOUR-TEXT")
+    click.echo(f"\nEverything lies in {printable(str(result.folder))}/. Next: wordalloc cutoffs YOUR-TEXT")

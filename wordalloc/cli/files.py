@@ -14,7 +14,7 @@ from wordalloc.checks import printable
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
-from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, output_option, percent, print_table
 from wordalloc.cli.sources import Source
 from wordalloc.errors import InputError
 from wordalloc.files import atomic_path
@@ -50,7 +50,7 @@ def show(file: str, row: int | None, as_json: bool) -> None:
         emit_json(_summary(content, vocabulary))
         return
     kind = content.kind if isinstance(content, Stored) else "vocabulary"
-    click.echo(f"{file}: {kind} of {counted(vocabulary)}\n")
+    click.echo(f"{printable(file)}: {kind} of {counted(vocabulary)}\n")
     if isinstance(content, Cutoffs):
         _print_bands(content)
     elif isinstance(content, Classes):
@@ -135,12 +135,12 @@ def import_(file: str, counts: str | None, errors: str, output: str | None, as_j
     if as_json:
         emit_json({**_summary(made, made.vocabulary), "output": str(target)})
         return
-    click.echo(f"{'standard input' if file == '-' else file}: {made.kind} of {counted(made.vocabulary)}\n")
+    click.echo(f"{'standard input' if file == '-' else printable(file)}: {made.kind} of {counted(made.vocabulary)}\n")
     if isinstance(made, Tree):
         print_tree(made)
     else:
         print_classes(made)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -203,7 +203,9 @@ def _print_origin(content: Any, vocabulary: Vocabulary) -> None:
     click.echo()
     for name, values in parts.items():
         if values:
-            click.echo(f"{name + ':':<12}" + ", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+            click.echo(
+                f"{name + ':':<12}" + ", ".join(f"{printable(key)} {_plain(value)}" for key, value in values.items())
+            )
 
 
 def _plain(value: Any) -> str:

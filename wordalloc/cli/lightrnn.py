@@ -16,7 +16,7 @@ from wordalloc.checks import printable
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, output_option, percent, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, output_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command, take_text_options
 from wordalloc.cli.training import print_result, training_bar
 from wordalloc.errors import InputError
@@ -94,7 +94,7 @@ def lightrnn_init(source: Source, output: str | None, as_json: bool, **options: 
         return
     click.echo(f"{source.title}: {counted(made.vocabulary)}\n")
     show_table(made)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 @click.command("lightrnn-realloc", context_settings={"show_default": True})
@@ -157,9 +157,11 @@ def lightrnn_realloc(
         figures = {**made.told(), "moved": made.moved, "seconds": made.seconds}
         emit_json({**vocabulary_summary(table.vocabulary), **table_summary(table), **figures, "output": str(target)})
         return
-    click.echo(f"{table_file}: {table.vocabulary.size:,} words in {table.n_rows} × {table.n_columns} cells\n")
+    click.echo(
+        f"{printable(table_file)}: {table.vocabulary.size:,} words in {table.n_rows} × {table.n_columns} cells\n"
+    )
     _print_reallocation(made, digits)
-    click.echo(f"\nwritten to {target}")
+    echo_written(target)
 
 
 @click.command(context_settings={"show_default": True})

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import click
+
+from wordalloc.checks import printable
 
 PIPE_WIDTH = 128  # columns, where the output is no terminal
 
@@ -20,8 +23,14 @@ def output_option(default: str) -> Any:
 
 
 def emit_json(content: Any) -> None:
-    """Print `content` as one JSON object."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print `content` as one JSON object, what is not printable escaped: words and names may hold anything."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def echo_written(target: str | os.PathLike[str]) -> None:
+    """Print where the result is."""
+    click.echo(f"\nwritten to {printable(os.fspath(target))}")
 
 
 def print_table(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from wordalloc.allocations import Bigrams
+from wordalloc.checks import printable
 from wordalloc.cli.progress import progress_bar
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
@@ -68,7 +69,7 @@ class Source:
     @property
     def title(self) -> str:
         """How the source is called in output."""
-        names = ["standard input" if path == "-" else Path(path).name for path in self.paths]
+        names = ["standard input" if path == "-" else printable(Path(path).name) for path in self.paths]
         return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
     def output(self, chosen: str | None, kind: str) -> Path:

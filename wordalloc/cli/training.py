@@ -19,6 +19,7 @@ from wordalloc.cli.model_options import (
     with_options,
 )
 from wordalloc.cli.progress import progress_bar
+from wordalloc.checks import printable
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
@@ -162,4 +163,4 @@ def print_result(result: TrainResult) -> None:
         f"{result.n_output_parameters:,} of them in the output layer; "
         f"{percent(result.unknown_share)} of the text unknown"
     )
-    click.echo(f"written to {result.run}")
+    click.echo(f"written to {printable(str(result.run))}")

@@ -6,7 +6,7 @@ import os
 import reprlib
 from dataclasses import dataclass
 
-from wordalloc.corpus.reading import Input, open_inputs, read_blocks
+from wordalloc.corpus.reading import Input, open_inputs, read_lines
 from wordalloc.corpus.ready_counts import checked_count
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import check_total
@@ -64,10 +64,7 @@ def read_clusters(path: str | os.PathLike[str], *, errors: str = "strict") -> Cl
         if len(files) > 1:
             raise InputError(f"{path}: {len(files)} files match this pattern; name one of them")
         file = files[0]
-        text = "".join(block for block, _ in read_blocks(file, errors, keep_separators=True))
-    lines = text.split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
+        lines = [line for block, _ in read_lines(file, errors, keep_separators=True) for line in block]
     rows = [_fields(line) for line in lines]
     if not rows:
         raise InputError(f"{file.name}: empty; expected bits, word and count, or word and class, on each line")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
+from wordalloc.corpus.reading import Input, Paths, open_inputs, read_lines
 from wordalloc.errors import InputError
 from wordalloc.files import atomic_path
 
@@ -71,12 +71,8 @@ def _lines(files: list[Input], errors: str, size: int, progress: Callable[[int, 
     """Yield the lines of all files, each with its line feed."""
     before = 0
     for file in files:
-        rest = ""
-        for block, position in read_blocks(file, errors, keep_separators=True):
-            *lines, rest = (rest + block).split("\n")
+        for lines, position in read_lines(file, errors, keep_separators=True):
             yield from (line + "\n" for line in lines)
             if progress is not None:
                 progress(before + position, size)
-        if rest:
-            yield rest + "\n"
         before += file.size

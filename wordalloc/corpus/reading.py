@@ -24,6 +24,7 @@ from wordalloc.files import temporary_folder
 
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
+LONGEST = 1 << 26  # bytes of a word, and characters of a line where lines are read whole: a bound on memory
 BOM = b"\xef\xbb\xbf"
 _ZSTANDARD, _GZIP, _BZIP2 = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh"
 STDIN = "-"
@@ -98,7 +99,8 @@ def read_blocks(
     Raises
     ------
     InputError
-        If the text is not UTF-8, holds a NUL byte, or its compression is damaged or cut short.
+        If the text is not UTF-8, holds a NUL byte or a word beyond `LONGEST`, or its compression is damaged or cut
+        short.
     """
 
     def decode(block: bytes, start: int) -> str:
@@ -108,18 +110,48 @@ def read_blocks(
 
     offset = 0  # of the first byte of `pending` in the decompressed stream
     pending: list[bytes] = []
-    position = 0
+    position = waiting = 0  # bytes of the word that `pending` is the beginning of
     for chunk, position in _chunks(file, block_bytes):
         cut = 1 + max(chunk.rfind(separator) for separator in _SEPARATOR_BYTES)
         if cut == 0:
             pending.append(chunk)
+            waiting += len(chunk)
+            if waiting > LONGEST:
+                raise InputError(
+                    f"{file.name}: a word of more than {LONGEST:,} bytes begins at {_unit(file)} {offset}, so this is "
+                    "no text"
+                )
             continue
         block = b"".join((*pending, chunk[:cut]))
-        pending = [chunk[cut:]]
+        pending, waiting = [chunk[cut:]], len(chunk) - cut
         yield decode(block, offset), position
         offset += len(block)
     if rest := b"".join(pending):
         yield decode(rest, offset), position
+
+
+def read_lines(file: Input, errors: str, *, keep_separators: bool = False) -> Iterator[tuple[list[str], int]]:
+    """Yield ``(lines, position)``: lines without their line feeds, many at a time; else as `read_blocks`.
+
+    Raises
+    ------
+    InputError
+        As `read_blocks` does, and for a line of more than `LONGEST` characters.
+    """
+    pending: list[str] = []  # the beginning of a line
+    waiting = position = 0
+    for block, position in read_blocks(file, errors, keep_separators=keep_separators):
+        first, feed, rest = block.partition("\n")
+        pending.append(first)
+        waiting += len(first)
+        if waiting > LONGEST:
+            raise InputError(f"{file.name}: a line has more than {LONGEST:,} characters; this is no file of lines")
+        if feed:
+            *lines, last = rest.split("\n")
+            yield ["".join(pending), *lines], position
+            pending, waiting = [last], len(last)
+    if waiting:
+        yield ["".join(pending)], position
 
 
 def read_whole(file: Input, errors: str, most_bytes: int) -> str | None:
@@ -207,10 +239,10 @@ def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
     """Read frame after frame; the library's own stream reader takes a cut file for a whole one."""
     import zstandard
 
-    # Small steps in, because a few bytes can unfold to a great many.
-    step = max(1, size >> 4)
+    # Small steps in, because four bytes can unfold to 128 KiB, and no more than `size` out.
+    step = max(1, size >> 8)
     frame = zstandard.ZstdDecompressor().decompressobj()
-    open_frame = False
+    open_frame, waiting = False, bytearray()
     try:
         while data := raw.read(step):
             while data:
@@ -219,12 +251,16 @@ def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
                 chunk = frame.decompress(data)
                 open_frame = not frame.eof
                 data = frame.unused_data if frame.eof else b""
-                if chunk:
-                    yield chunk, raw.tell()
+                waiting += chunk
+                while len(waiting) >= size:
+                    yield bytes(waiting[:size]), raw.tell()
+                    del waiting[:size]
     except zstandard.ZstdError as error:
         raise zlib.error(str(error)) from error
     if open_frame:
         raise EOFError
+    if waiting:
+        yield bytes(waiting), raw.tell()
 
 
 def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:

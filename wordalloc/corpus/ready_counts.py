@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordalloc.corpus.engine import load_duckdb
-from wordalloc.corpus.reading import BOM, Input, read_blocks, read_whole
+from wordalloc.corpus.reading import BOM, Input, read_lines, read_whole
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
 
@@ -142,7 +142,7 @@ def count_tokens(tokens: Tokens, counts: Mapping[str, int], name: str) -> tuple[
     return list(known), [counts.get(token, 0) for token in known], list(known.values())
 
 
-def count_with_tokenizer(tokens: Tokens, texts: list[Input], errors: str) -> dict[str, int]:
+def count_with_tokenizer(tokens: Tokens, name: str, texts: list[Input], errors: str) -> dict[str, int]:
     """Count the tokens of texts as the tokenizer itself cuts them, line by line (needs ``tokenizers``)."""
     try:
         import tokenizers
@@ -150,30 +150,24 @@ def count_with_tokenizer(tokens: Tokens, texts: list[Input], errors: str) -> dic
         raise InputError(
             "counting text by a tokenizer.json needs the package tokenizers: pip install 'wordalloc[huggingface]'"
         ) from error
-    tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
+    try:
+        tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
+    except Exception as error:  # the library raises nothing narrower
+        raise FormatError(f"{name}: damaged tokenizer.json: the package tokenizers says: {error}") from error
+    token_of = {number: token for token, number in tokens.ids.items()}
     counts = dict.fromkeys(tokens.ids, 0)
     for text in texts:
-        for block in _line_blocks(text, errors):
+        for block, _ in read_lines(text, errors):
             for encoding in tokenizer.encode_batch(block, add_special_tokens=False):
-                for token in encoding.tokens:
-                    counts[token] += 1
+                for number in encoding.ids:  # not its tokens: of what is unknown they say how it was spelt
+                    counts[token_of[number]] += 1
     return counts
 
 
 def _lines(file: Input, errors: str) -> Iterator[str]:
     """Yield lines without their ends, tabs kept."""
-    for block in _line_blocks(file, errors, keep_separators=True):
+    for block, _ in read_lines(file, errors, keep_separators=True):
         yield from (line.removesuffix("\r") for line in block)
-
-
-def _line_blocks(file: Input, errors: str, *, keep_separators: bool = False) -> Iterator[list[str]]:
-    rest = ""
-    for block, _ in read_blocks(file, errors, keep_separators=keep_separators):
-        lines = (rest + block).split("\n")
-        rest = lines.pop()
-        yield lines
-    if rest:
-        yield [rest]
 
 
 def _is_tsv_line(line: bytes) -> bool:
@@ -205,11 +199,15 @@ def _is_numbering(values: list[Any]) -> bool:
 def _tokenizer_ids(file: Input, content: dict[str, Any]) -> dict[str, int]:
     """Return the ids of a tokenizer.json: a mapping, or (unigram models) a list of pieces; and the added tokens."""
     vocabulary = content["model"]["vocab"]
-    if isinstance(vocabulary, list):
-        vocabulary = {piece[0]: number for number, piece in enumerate(vocabulary) if isinstance(piece, list) and piece}
-    added = content.get("added_tokens") or []
-    ids = {**vocabulary, **{token["content"]: token["id"] for token in added if isinstance(token, dict)}}
-    if not ids or not all(type(number) is int and number >= 0 for number in ids.values()):
+    try:
+        if isinstance(vocabulary, list):
+            vocabulary = {token: number for number, (token, _) in enumerate(vocabulary)}
+        added = {token["content"]: token["id"] for token in content.get("added_tokens") or []}
+        ids = {**vocabulary, **added}
+    except (TypeError, ValueError, LookupError) as error:
+        raise FormatError(f"{file.name}: damaged tokenizer.json: no list of tokens with their ids") from error
+    of_text = all(isinstance(token, str) and type(number) is int and number >= 0 for token, number in ids.items())
+    if not ids or not of_text:
         raise FormatError(f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id")
     if len(set(ids.values())) < len(ids):
         raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id")

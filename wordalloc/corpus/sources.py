@@ -153,7 +153,7 @@ def _from_json(
         with open_inputs(counts) as given:
             counted, used = _read_counts(given[0], text.errors), given
     elif content.tokenizer is not None:
-        counted, used = count_with_tokenizer(content, texts, text.errors), texts
+        counted, used = count_with_tokenizer(content, file.name, texts, text.errors), texts
     else:
         counted, used = _known_words(content, texts, text, engine), texts
     words, numbers, ids = count_tokens(content, counted, used[0].name)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import load
-from wordalloc.corpus.reading import Input, open_inputs, read_blocks
+from wordalloc.corpus.reading import Input, open_inputs, read_lines
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -192,9 +192,5 @@ def _is_number(text: str) -> bool:
 
 def _lines(file: Input) -> Iterator[str]:
     """Yield lines without spaces around them. Bytes that are no UTF-8, as in many published files, are replaced."""
-    rest = ""
-    for block, _ in read_blocks(file, "replace"):
-        lines = (rest + block).split("\n")
-        rest = lines.pop()
+    for lines, _ in read_lines(file, "replace"):
         yield from (line.strip(" ") for line in lines)
-    yield rest.strip(" ")

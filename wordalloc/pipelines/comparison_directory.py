@@ -99,7 +99,7 @@ class ComparisonDirectory:
         try:
             row = json.loads(file.read_text(encoding="utf-8"))
             compared("", [row])
-        except (OSError, ValueError, TypeError, LookupError) as error:
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise FormatError(f"{file}: damaged: {error}; remove it and give --resume") from error
         return row
 
@@ -127,7 +127,7 @@ class ComparisonDirectory:
         """Refuse to go on with another comparison, and say where they differ."""
         try:
             there = json.loads(self.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise FormatError(f"{self.config}: damaged: {error}; name another folder with -o") from error
         if found := difference(json.loads(json.dumps(config)), there if isinstance(there, dict) else {}):
             raise InputError(f"the comparison in {self.path} cannot go on with another {found}; name another with -o")

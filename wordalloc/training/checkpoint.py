@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from wordalloc.errors import FormatError, OutputError
+from wordalloc.errors import FormatError, OutputError, WordallocError
 from wordalloc.files import atomic_path
 from wordalloc.training.distributed import (
     is_first,
@@ -53,6 +53,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     with damage_reported(path), safe_open(path, framework="pt") as file:
         content = json.loads((file.metadata() or {})[_KEY])
+        if not isinstance(content, dict):
+            raise ValueError("its metadata are no object")
         return {name: file.get_tensor(name) for name in file.keys()}, content  # noqa: SIM118
 
 
@@ -70,7 +72,9 @@ def damage_reported(path: Path) -> Iterator[None]:
     """Turn what goes wrong while a checkpoint is read or put in place into one sentence."""
     try:
         yield
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except WordallocError:
+        raise
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise FormatError(f"{path}: damaged checkpoint: {reason}; train anew in another --run") from error
 

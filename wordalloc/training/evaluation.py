@@ -114,8 +114,11 @@ def load_model(
     if not directory.best.exists():
         raise InputError(f"{directory.path}: has no finished epoch yet; continue it with: wordalloc train --resume")
     tensors, content = load_checkpoint(directory.best)
-    model = make_model(directory.read_table(content["table"]) if content.get("table") else allocation, config)
     with damage_reported(directory.best):
+        n_bytes = sum(tensor.nbytes for tensor in tensors.values())
+        if 4 * config.layers * config.width**2 > n_bytes:  # before a model of that width is made
+            raise ValueError(f"its {n_bytes:,} bytes are too few for {config.layers} layers of width {config.width}")
+        model = make_model(directory.read_table(content["table"]) if content.get("table") else allocation, config)
         model.load_state_dict(tensors)
     return model, allocation, config
 

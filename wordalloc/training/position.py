@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,6 +64,19 @@ class Position:
     nll_before: float | None = None
     table_before: int = 0
     settled: bool = False
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Position:
+        """Make a position from what a checkpoint holds; raise ValueError or TypeError where it is none."""
+        position = cls(**content)
+        for field in fields(cls):
+            value = getattr(position, field.name)
+            if field.default is None and value is None:  # no figure yet
+                continue
+            whole = type(field.default) if type(field.default) in (bool, int) else (int, float)
+            if not isinstance(value, whole) or (whole is int and isinstance(value, bool)) or not 0 <= value < 2**63:
+                raise ValueError(f"{field.name} is {str(value)[:40]!r}")
+        return position
 
 
 class Window:

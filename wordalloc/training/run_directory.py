@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,7 +99,7 @@ class RunDirectory:
             content = json.loads(self.config.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: no run is here; make one with: wordalloc train TEXT --run ...") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise FormatError(f"{self.config}: damaged: {error}") from error
         if not isinstance(content, dict) or not isinstance(content.get("train"), dict):
             raise FormatError(f"{self.config}: damaged: no training configuration is in it")
@@ -142,8 +143,8 @@ class RunDirectory:
         if not file.exists():
             return []
         try:
-            return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError) as error:
+            return [_entry(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+        except (OSError, ValueError, LookupError, RecursionError) as error:
             raise FormatError(f"{file}: damaged: {error}; train anew in another --run") from error
 
     def seconds_at(self, step: int) -> float:
@@ -197,6 +198,30 @@ class RunDirectory:
         there["train"] = TrainConfig.from_json(there["train"]).to_json()
         if found := difference(config, there):
             raise InputError(f"the run in {self.path} cannot be continued with another {found}; use another --run")
+
+
+# What a line of metrics or timings holds for whoever reads it: with the one figure, the others.
+_FIGURES = {
+    "epoch": ("step", "tokens", "train_nll"),
+    "valid_perplexity": (),
+    "train_seconds": ("tokens",),
+    "seconds_at_checkpoint": ("step",),
+    "moved": ("table", "tokens", "objective_before", "objective"),
+    "judged": ("taken_back",),
+}
+
+
+def _entry(line: str) -> dict[str, Any]:
+    """Return a line of metrics or timings; raise ValueError or LookupError where it is none."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict):
+        raise ValueError(f"{line[:40]!r} is no object")
+    for name in entry.keys() & _FIGURES.keys():
+        for figure in (name, *_FIGURES[name]):
+            value = entry[figure]
+            if not isinstance(value, int | float) or not -math.inf < value < math.inf:
+                raise ValueError(f"{figure} is {str(value)[:40]!r}, no number")
+    return entry
 
 
 def difference(here: dict[str, Any], there: dict[str, Any]) -> str | None:

@@ -106,7 +106,7 @@ class Trainer:
         if (found := shared_checkpoint(self.directory.latest)) is not None:
             tensors, content = found
             with damage_reported(self.directory.latest):
-                self.at = Position(**content)
+                self.at = Position.from_json(content)
                 self._place_words()
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
