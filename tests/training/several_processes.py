@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
-import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,14 +27,13 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **more}
 
 
-def start(n: int, *arguments: object, cwd: Path, **more: str) -> list[subprocess.Popen[str]]:
-    """Start ``python -m arguments`` n times, each with the rank that torchrun would give it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    group = {"WORLD_SIZE": str(n), "LOCAL_WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    group |= {"TORCHELASTIC_RUN_ID": "test", **more}
-    return [
+@contextlib.contextmanager
+def started(n: int, *arguments: object, cwd: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start ``python -m arguments`` n times, as torchrun would: it tells each its rank, and holds what they share."""
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    group = {"WORLD_SIZE": str(n), "LOCAL_WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1"}
+    group |= {"MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RUN_ID": "test"}
+    processes = [
         subprocess.Popen(
             [sys.executable, "-m", *map(str, arguments)],
             cwd=cwd,
@@ -38,16 +44,19 @@ def start(n: int, *arguments: object, cwd: Path, **more: str) -> list[subprocess
         )
         for rank in range(n)
     ]
-
-
-def finish(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
-    """Wait for processes; return status, stdout and stderr of each."""
     try:
-        outputs = [process.communicate(timeout=240) for process in processes]
+        yield processes
     finally:
         for process in processes:
             process.kill()
-    return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
+            process.communicate()
+
+
+def together(n: int, *arguments: object, cwd: Path) -> list[tuple[int, str, str]]:
+    """Return status, stdout and stderr of n processes."""
+    with started(n, *arguments, cwd=cwd) as processes:
+        outputs = [process.communicate(timeout=240) for process in processes]
+        return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
 
 
 class Stopped(BaseException):
@@ -56,8 +65,6 @@ class Stopped(BaseException):
 
 def run_job(job: dict[str, Any]) -> list[str]:
     """Do one training; return the digests of the weights that each process ends with."""
-    import pytest
-
     import wordalloc
     from wordalloc.pipelines.lightrnn import train_in_rounds
     from wordalloc.training import TrainConfig, train
@@ -99,9 +106,6 @@ def _digest(tensors: dict[str, Any]) -> str:
 
 def shared_gradients() -> dict[str, Any]:
     """What becomes of gradients that both processes, one of them, or neither has."""
-    import torch
-    from pytest import MonkeyPatch
-
     from wordalloc.training import distributed
 
     parameters = [torch.nn.Parameter(torch.zeros(3)) for _ in range(3)]
@@ -111,20 +115,53 @@ def shared_gradients() -> dict[str, Any]:
         parameters[1].grad = torch.tensor([1.0, 2.0, 3.0])
         parameters[4].grad = torch.tensor(5.0)
     parameters[3].grad = torch.arange(4, dtype=torch.float64).view(2, 2).t()  # not contiguous
-    with MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distributed, "BUCKET_BYTES", 16)
         distributed.sum_gradients(parameters)
     found = [None if parameter.grad is None else parameter.grad.tolist() for parameter in parameters]
     return {"gradients": found, "rows": [distributed.own_rows(n).indices(n)[:2] for n in (5, 4, 1)]}
 
 
-def main(plan: Path) -> None:
-    """Do the jobs of a plan; each process writes what it found beside it."""
-    from wordalloc.training.distributed import joined, rank
+def silence() -> str:
+    """What a process says of another one that does not answer."""
+    from wordalloc.training import distributed
 
-    with joined():
-        found = {"shared": shared_gradients()} | {job["name"]: run_job(job) for job in json.loads(plan.read_text())}
-        plan.with_suffix(f".{rank()}.json").write_text(json.dumps(found))
+    with distributed.joined():
+        pass  # so that both are here
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distributed, "TIMEOUT", timedelta(seconds=3))
+        try:
+            with distributed.joined() as first:
+                if not first:
+                    time.sleep(5)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def command(arguments: list[str]) -> tuple[object, str, str]:
+    """Run the command line; return status, stdout and stderr."""
+    from wordalloc.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            return end.code, out.getvalue(), err.getvalue()
+
+
+def main(plan: Path) -> None:
+    """Do what a plan says; each process writes what it found beside it."""
+    from wordalloc.training.distributed import joined
+
+    content = json.loads(plan.read_text())
+    if "commands" in content:
+        found = {"commands": [command(arguments) for arguments in content["commands"]], "silence": silence()}
+    else:
+        with joined():
+            found = {"shared": shared_gradients()} | {job["name"]: run_job(job) for job in content["jobs"]}
+    plan.with_suffix(f".{os.environ['RANK']}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ import pytest
 import torch
 
 import wordalloc
-from tests.training.several_processes import environment, finish, run_job, start
+from tests.training.several_processes import command, environment, run_job, started, together
 from wordalloc.allocations import save
 from wordalloc.errors import InputError
-from wordalloc.training import trainer
+from wordalloc.training import distributed, trainer
 from wordalloc.training.checkpoint import load_checkpoint
 
 # 7 rows: one process has four of them, the other three.
@@ -107,10 +107,16 @@ def two(jobs, one, tmp_path_factory):
     add("unbroken", dropped, "unbroken")
     add("broken", dropped, "broken", saves=3)
     add("continued", dropped, "broken", resume=True)
-    (folder / "plan.json").write_text(json.dumps(plan))
-    for status, _, err in finish(start(2, "tests.training.several_processes", folder / "plan.json", cwd=folder)):
-        assert not status, err
+    do_together(folder / "plan.json", {"jobs": plan})
     return folder
+
+
+def do_together(plan, content, n=2):
+    """Do a plan with several processes; return what each found."""
+    plan.write_text(json.dumps(content))
+    for status, _, err in together(n, "tests.training.several_processes", plan, cwd=plan.parent):
+        assert not status, err
+    return [json.loads(plan.with_suffix(f".{rank}.json").read_text()) for rank in range(n)]
 
 
 def read(path):
@@ -231,3 +237,114 @@ def test_a_killed_process_restarts_from_the_checkpoint(jobs, two, tmp_path):
 @pytest.mark.long
 def test_any_process_may_be_killed_again_and_again(jobs, two, tmp_path):
     killed_under_torchrun(jobs, two, tmp_path, [0, 1, 0])
+
+
+REFUSED = {
+    "missing.txt: cannot be read": ["train", "missing.txt"],
+    "Invalid value for '--width'": ["train", "TEXT", "--width", "none"],
+    "-: only one process can read it": ["train", "-"],
+    "learning_rate must be a positive": ["lightrnn", "TEXT", "--learning-rate", "nan"],
+}
+
+
+def test_the_command_line_speaks_once(texts, tmp_path):
+    """Bad input, a table that the first process makes, and another that does not answer."""
+    text = str(texts / "train.txt")
+    lightrnn = ["lightrnn", text, "--valid", str(texts / "valid.txt"), "--by", "random", "--rounds", "1"]
+    lightrnn += ["--width", "8", "--device", "cpu"]
+    refused = [[text if word == "TEXT" else word for word in arguments] for arguments in REFUSED.values()]
+    found = do_together(tmp_path / "plan.json", {"commands": [*refused, lightrnn]})
+    *refusals, ended = zip(*(each["commands"] for each in found), strict=True)
+    for message, answers in zip(REFUSED, refusals, strict=True):
+        assert 2 in {answer[0] for answer in answers} and not any(answer[1] for answer in answers)
+        said = "".join(answer[2] for answer in answers)
+        assert said.startswith("wordalloc: ") and said.count("\n") == 1 and message in said
+    assert [answer[0] for answer in ended] == [0, 0]
+    assert "written to wordalloc-run" in ended[0][1] and ended[1][1] == ""
+    waited = "RunError: process 0 of 2 waited for another that has ended or does not answer"
+    assert found[0]["silence"].startswith(waited) and found[1]["silence"].startswith("ToldElsewhere")
+
+    assert command([*lightrnn, "--run", str(tmp_path / "one")])[0] == 0
+    assert_same_figures(*(read(tmp_path / run / "metrics.jsonl") for run in ("one", "wordalloc-run")))
+
+
+@pytest.mark.long
+def test_what_only_the_first_process_refuses_ends_the_others(texts, two, tmp_path):
+    answers = together(2, "wordalloc", "train", texts / "train.txt", "--run", two / "full", cwd=tmp_path)
+    assert answers[0][0] == 2 and answers[1][0] != 0
+    said = "".join(err for _, _, err in answers)
+    assert "holds a run already; give --resume" in said and said.count("\n") == 1
+
+
+def test_a_restart_continues_only_what_the_same_launch_began(jobs, tmp_path, monkeypatch):
+    job = {**jobs["counted"], "run": str(tmp_path / "run")}
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "first")
+    run_job({**job, "saves": 2})
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "second")
+    with pytest.raises(InputError, match="holds a run already"):
+        run_job(job)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "first")
+    run_job(job)
+    assert read(tmp_path / "run" / "metrics.jsonl")[-1]["epoch"] == 2
+
+
+@pytest.mark.long
+def test_a_lost_process_ends_the_others_with_one_line(jobs, tmp_path):
+    job = jobs["counted"]
+    endless = {**job, "config": {**job["config"], "max_tokens": 10**9, "epochs": 10**6}}
+    with started(2, "wordalloc", *command_of(endless), cwd=tmp_path) as (first, second):
+        while not (tmp_path / "wordalloc-run" / "checkpoint" / "latest.safetensors").exists():
+            time.sleep(0.05)
+        second.kill()
+        _, err = first.communicate(timeout=60)
+    assert first.returncode == 1
+    assert err.startswith("wordalloc: process 0 of 2 waited for another that has ended") and err.count("\n") == 1
+
+
+@pytest.mark.long
+def test_three_processes_give_the_same_bytes_twice(jobs, one, tmp_path):
+    dropped = with_dropout(jobs["counted"])
+    plan = [{**dropped, "name": name, "run": str(tmp_path / name)} for name in "ab"]
+    plan += [{**job, "run": str(tmp_path / name)} for name, job in jobs.items()]
+    do_together(tmp_path / "plan.json", {"jobs": plan}, n=3)
+    for file in ("metrics.jsonl", "checkpoint/latest.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    for name in jobs:
+        assert_same_figures(read(one / name / "metrics.jsonl"), read(tmp_path / name / "metrics.jsonl"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("negatives", ["shared", "per-token"])
+def test_chance_leaves_the_perplexity_as_it_is(chain, tmp_path, negatives):
+    plain = {"text": str(chain.train), "valid": str(chain.valid), "costs": False, "count": {"eos": False}}
+    config = {**TINY, "max_tokens": 200_000, "epochs": 5, "dropout": 0.05, "samples": 40, "negatives": negatives}
+    plan = [{**plain, "name": loss, "config": {**config, "loss": loss}} for loss in ("nce", "sampled-softmax")]
+    for job in plan:
+        run_job({**job, "run": str(tmp_path / f"one {job['name']}")})
+    jobs = [{**job, "run": str(tmp_path / f"two {job['name']}")} for job in plan]
+    do_together(tmp_path / "plan.json", {"jobs": jobs})
+    for job in plan:
+        one, two = (read(tmp_path / f"{n} {job['name']}" / "metrics.jsonl")[-1] for n in ("one", "two"))
+        assert two["valid_perplexity"] == pytest.approx(one["valid_perplexity"], rel=5e-3)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs: one for each process")
+@pytest.mark.parametrize("name", ["adaptive", "lightrnn", "nce"])
+def test_two_gpus_train_as_one(jobs, tmp_path, name):
+    config = {**jobs[name]["config"], "device": "cuda", "amp": False}
+    job = {**jobs[name], "config": config}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "size", lambda: 2)
+        run_job({**job, "run": str(tmp_path / "one")})
+    do_together(tmp_path / "plan.json", {"jobs": [{**job, "run": str(tmp_path / "two")}]})
+    one, two = (read(tmp_path / run / "metrics.jsonl")[-1] for run in ("one", "two"))
+    assert two["valid_perplexity"] == pytest.approx(one["valid_perplexity"], rel=5e-3)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "size", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    with pytest.raises(InputError, match="3 processes need a GPU each, and here are 2; lower --nproc-per-node"):
+        distributed.own_device(torch.device("cuda"))

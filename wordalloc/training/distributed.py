@@ -47,7 +47,7 @@ def joined() -> Iterator[bool]:
 
     Nothing happens without torchrun's environment, or inside another such block. Where the block fails in several
     processes, as it does where one is lost or all were given the same bad input, one of them raises its error, and the
-    others `ToldElsewhere`.
+    others `ToldElsewhere`. One that fails alone should end: that is what the others notice.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def joined() -> Iterator[bool]:
         return
     store = _join()
     try:
+        barrier()  # one that failed at once would leave others behind, still connecting
         yield is_first()
         barrier()
     except BaseException as error:
