@@ -40,7 +40,7 @@ def main() -> None:
     tally, names = Tally(), given.commands.split(";") if given.commands else None
     with tempfile.TemporaryDirectory(prefix="wordalloc-faults-") as folder:
         if given.only != "hostile":
-            bench = Bench.make(Path(folder))
+            bench = Bench.make(Path(folder), quick=not given.long)
         if given.only in (None, "kills"):
             tally += kill_everything(bench, given.long, given.seed, names)
         if given.only in (None, "disks"):

@@ -60,7 +60,7 @@ def commands(inputs: Path) -> dict[str, Command]:
     names = ("big.txt", "train.txt", "valid.txt", "table.safetensors", "costs.safetensors", "words.safetensors")
     big, text, valid, table, costs, words = (str(inputs / name) for name in names)
     rounds = ("--by", "frequency", "--rounds", "3", "--epochs", "3", "--costs")
-    contest = ("--layers", "full,adaptive", "--budget-tokens", "60000", "--min-count", "2")
+    contest = ("--layers", "full,adaptive", "--budget-tokens", "40000", "--min-count", "2")
     listed = [
         Command("count", ("count", big, "-o", OUTPUT)),
         Command("bigrams", ("bigrams", big, "--max-size", "5000", "-o", OUTPUT)),
@@ -70,7 +70,7 @@ def commands(inputs: Path) -> dict[str, Command]:
         Command("tree", ("tree", text, "--method", "brown", "-o", OUTPUT)),
         Command("export", ("export", words, "--to", "tsv", "-o", "out.tsv"), "out.tsv"),
         Command("lightrnn-realloc", ("lightrnn-realloc", "--table", table, "--costs", costs, "-o", OUTPUT)),
-        _trainer("train", (text, "--valid", valid, "--epochs", "4", *TRAINER), "--run"),
+        _trainer("train", (text, "--valid", valid, "--epochs", "3", *TRAINER), "--run"),
         _trainer("lightrnn", (text, "--valid", valid, *rounds, *TRAINER), "--run"),
         _trainer("compare", (text, "--valid", valid, *contest, *SMALL), "-o"),
     ]
