@@ -84,7 +84,7 @@ class Bench:
     def make(cls, folder: Path, quick: bool) -> Bench:
         """Make one, with its inputs; what is compiled stays in the cache of whoever asks."""
         bench = cls(folder, folder / "inputs", cache_directory("numba"), quick)
-        make_inputs(bench.inputs, bench.numba)
+        make_inputs(bench.inputs)
         return bench
 
     def place(self, command: Command) -> Place:
