@@ -91,8 +91,8 @@ def make_inputs(folder: Path) -> None:
     _write_text(folder / "train.txt", 1500, 800, seed=1)
     _write_text(folder / "valid.txt", 100, 800, seed=2)
     _write_text(folder / "big.txt", 100_000, 20_000, seed=3)
-    wordalloc.count(folder / "valid.txt").save(folder / "old.safetensors")
-    wordalloc.count(folder / "big.txt").save(folder / "words.safetensors")
+    wordalloc.save(wordalloc.count(folder / "valid.txt"), folder / "old.safetensors")
+    wordalloc.save(wordalloc.count(folder / "big.txt"), folder / "words.safetensors")
     table = wordalloc.initial_table(wordalloc.count(folder / "train.txt"), by="frequency")
     table.save(folder / "table.safetensors")
     # What a word costs anywhere: its count times so many nats, drawn at random.
