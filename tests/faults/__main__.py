@@ -14,7 +14,7 @@ from tests.faults.kills import INTERRUPT, INTERRUPT_TWICE, KILL, TERMINATE, Benc
 from tests.faults.tally import Tally
 
 
-def kill_everything(bench: Bench, long: bool, seed: int, names: list[str] | None) -> Tally:
+def kill_everything(bench: Bench, long: bool, seed: int, jobs: int, names: list[str] | None) -> Tally:
     """Kill all commands, or those named, hundreds of times or a few."""
     listed = commands(bench.inputs)
 
@@ -25,7 +25,6 @@ def kill_everything(bench: Bench, long: bool, seed: int, names: list[str] | None
         return 2 if long else 0
 
     blows = {KILL: many, INTERRUPT: many, INTERRUPT_TWICE: few, TERMINATE: few}
-    jobs = os.cpu_count() or 1 if long else 1
     return run_kills([listed[name] for name in (names or listed)], blows, bench, seed, jobs)
 
 
@@ -37,14 +36,15 @@ def main() -> None:
     parser.add_argument("--only", choices=["kills", "disks", "hostile"], help="one part of it")
     parser.add_argument("--commands", help="do it only to these, separated by semicolons")
     given = parser.parse_args()
+    jobs = os.cpu_count() or 1 if given.long else 1
     tally, names = Tally(), given.commands.split(";") if given.commands else None
     with tempfile.TemporaryDirectory(prefix="wordalloc-faults-") as folder:
         if given.only != "hostile":
             bench = Bench.make(Path(folder), quick=not given.long)
         if given.only in (None, "kills"):
-            tally += kill_everything(bench, given.long, given.seed, names)
+            tally += kill_everything(bench, given.long, given.seed, jobs, names)
         if given.only in (None, "disks"):
-            tally += run_disks(bench, given.long, names)
+            tally += run_disks(bench, given.long, jobs, names)
     if given.only in (None, "hostile"):
         from tests.faults.hostile import run
 

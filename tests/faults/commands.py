@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults.processes import Place, run
+import wordalloc
+from tests.faults.processes import Place
 
 OUTPUT = "out.safetensors"  # of the offline commands; an older file stands there
 
@@ -84,25 +85,20 @@ def _trainer(name: str, arguments: tuple[str, ...], option: str) -> Command:
     return Command(name, arguments, FOLDER, ("--resume",), f"{FOLDER}/{checkpoint}/latest.safetensors")
 
 
-def make_inputs(folder: Path, numba: Path) -> None:
+def make_inputs(folder: Path) -> None:
     """Generate texts, and make from them what the commands read."""
     folder.mkdir(parents=True)
     _write_text(folder / "train.txt", 1500, 800, seed=1)
     _write_text(folder / "valid.txt", 100, 800, seed=2)
     _write_text(folder / "big.txt", 100_000, 20_000, seed=3)
-    place = Place.make(folder / "making", numba)
-    text, table = str(folder / "train.txt"), str(folder / "table.safetensors")
-    made = [
-        ("count", str(folder / "valid.txt"), "-o", str(folder / "old.safetensors")),
-        ("count", str(folder / "big.txt"), "-o", str(folder / "words.safetensors")),
-        ("lightrnn-init", text, "--by", "frequency", "-o", table),
-        ("train", text, "--allocation", table, *SMALL, "--costs", "--run", "run"),
-    ]
-    for arguments in made:
-        ended = run(arguments, place)
-        assert ended.status == 0, ended
-    (place.work / "run" / "costs-000.safetensors").rename(folder / "costs.safetensors")
-    place.remove()
+    wordalloc.save(wordalloc.count(folder / "valid.txt"), folder / "old.safetensors")
+    wordalloc.save(wordalloc.count(folder / "big.txt"), folder / "words.safetensors")
+    table = wordalloc.initial_table(wordalloc.count(folder / "train.txt"), by="frequency")
+    table.save(folder / "table.safetensors")
+    # What a word costs anywhere: its count times so many nats, drawn at random.
+    rng, counts = np.random.default_rng(4), table.vocabulary.counts[:, None]
+    row_nll, col_nll = (counts * rng.exponential(3.0, (table.vocabulary.size, n)) for n in table.shape)
+    wordalloc.Costs(table.vocabulary, row_nll, col_nll, table.cell).save(folder / "costs.safetensors")
 
 
 def _write_text(path: Path, n_lines: int, n_words: int, seed: int) -> None:

@@ -13,7 +13,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from tests.faults.commands import Command, commands
 from tests.faults.kills import Bench, judge_standing, repeat
@@ -46,12 +48,11 @@ class Case:
 def files_limited_to(n_bytes: int) -> Callable[[str, Command, Bench], Tally]:
     """No file may grow beyond so many bytes, as if the disk were full."""
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
-
     def do(where: str, command: Command, bench: Bench) -> Tally:
         place = bench.place(command)
-        return _outlived(where, command, bench, place, run(command.arguments, place, preexec_fn=limit))
+        running = Running(command.arguments, place)
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+        return _outlived(where, command, bench, place, running.wait())
 
     return do
 
@@ -184,21 +185,26 @@ CASES = [
 ]
 
 
-def run_disks(bench: Bench, long: bool, names: list[str] | None = None) -> Tally:
+def run_disks(bench: Bench, long: bool, jobs: int, names: list[str] | None = None) -> Tally:
     """Do every fault, or the quick ones; to all commands, or to those named."""
-    tally = Tally()
     chosen = [case for case in CASES if (long or case.quick) and (names is None or case.command in names)]
-    for number, case in enumerate(chosen, 1):
-        print(f"{number} of {len(chosen)}: {case}", file=sys.stderr, flush=True)
-        try:
-            found = case.run(bench)
-        except CannotMount as error:
-            print(f"  left out: {error}", file=sys.stderr, flush=True)
-            continue
-        for line in found.problems:
-            print(f"  {line}", file=sys.stderr, flush=True)
-        tally += found
+    tally = Tally()
+    with ThreadPoolExecutor(jobs) as pool:
+        for number, (case, found) in enumerate(zip(chosen, pool.map(partial(_done, bench), chosen), strict=True), 1):
+            print(f"{number} of {len(chosen)}: {case}", file=sys.stderr, flush=True)
+            for line in found.problems:
+                print(f"  {line}", file=sys.stderr, flush=True)
+            tally += found
     return tally
+
+
+def _done(bench: Bench, case: Case) -> Tally:
+    """Do one fault, or say why it cannot be done here."""
+    try:
+        return case.run(bench)
+    except CannotMount as error:
+        print(f"left out: {case}: {error}", file=sys.stderr, flush=True)
+        return Tally()
 
 
 def _judge(where: str, ended: Ended) -> Tally:

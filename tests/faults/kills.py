@@ -20,6 +20,7 @@ from tests.faults.standing import difference, half_files, results, temporary_fil
 from tests.faults.tally import Tally
 from wordalloc.files import cache_directory
 
+START_SECONDS, START_SHARE = 0.5, 0.1  # of the duration: what Python's own start may take on a busy machine
 TWICE_SECONDS = 0.05  # between the two of an impatient user
 
 
@@ -84,7 +85,7 @@ class Bench:
     def make(cls, folder: Path, quick: bool) -> Bench:
         """Make one, with its inputs; what is compiled stays in the cache of whoever asks."""
         bench = cls(folder, folder / "inputs", cache_directory("numba"), quick)
-        make_inputs(bench.inputs, bench.numba)
+        make_inputs(bench.inputs)
         return bench
 
     def place(self, command: Command) -> Place:
@@ -129,10 +130,11 @@ def strike(command: Command, unbroken: Unbroken, moment: Moment, blow: Blow, ben
     if not struck and ended.status == 0:  # it was faster than measured
         place.remove()
         return strike(command, unbroken, replace(moment, share=0.9 * moment.share), blow, bench)
-    tally = _judge_end(where, blow, struck, ended)
+    too_early = before_main(ended, max(START_SECONDS, START_SHARE * unbroken.duration.seconds))
+    tally = Tally() if too_early else _judge_end(where, blow, ended)
     lost = [f"a process outlives it: {line}" for line in running.orphans()]
     lost += judge_standing(command, unbroken, place)
-    if blow.number != signal.SIGKILL and not before_main(ended):
+    if blow.number != signal.SIGKILL and not too_early:
         lost += temporary_files(place.work) + [
             f"left behind: {left.name}" for left in place.temporary.glob("wordalloc-*")
         ]
@@ -194,7 +196,7 @@ def _wait_until(moment: Moment, duration: Duration, command: Command, place: Pla
     running.wait_until(until)
 
 
-def _judge_end(where: str, blow: Blow, struck: bool, ended: Ended) -> Tally:
+def _judge_end(where: str, blow: Blow, ended: Ended) -> Tally:
     """Judge how a command ended that was struck."""
     if ended.hung:
         return Tally(hangs=[f"{where}: {ended}"])
@@ -202,8 +204,6 @@ def _judge_end(where: str, blow: Blow, struck: bool, ended: Ended) -> Tally:
         return Tally()
     if ended.status == 0 and not ended.err:
         return Tally()  # it had finished
-    if struck and before_main(ended):
-        return Tally()
     wrong = complaint(ended)
     if wrong is None and not (ended.status == 2 and "interrupted" in ended.err):
         wrong = f"not told that it was interrupted: {ended}"

@@ -17,7 +17,6 @@ import wordalloc
 
 LIMIT_SECONDS = 240.0  # of any process: whatever lives longer hangs
 POLL_SECONDS = 0.005
-START_SECONDS = 0.5  # what Python itself may take before the command's main function
 PACKAGE = Path(wordalloc.__file__).parent
 
 
@@ -168,10 +167,13 @@ def complaint(ended: Ended) -> str | None:
     return None
 
 
-def before_main(ended: Ended) -> bool:
-    """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet."""
+def before_main(ended: Ended, within: float) -> bool:
+    """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet.
+
+    Nothing tells that for certain where nothing is said, so only an end `within` so many seconds is taken for one.
+    """
     by_signal = ended.status in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in ended.err
-    return by_signal and ended.seconds < START_SECONDS and ", in main" not in ended.err
+    return by_signal and ended.seconds < within and ", in main" not in ended.err
 
 
 def _session(leader: int) -> list[tuple[int, str]]:

@@ -5,11 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -67,44 +62,6 @@ def test_two_runs_give_the_same_figures_and_another_seed_others(chain, cutoffs, 
         train(chain.train, valid=chain.valid, allocation=cutoffs, run=tmp_path / name, config=config)
     a, b, c = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in "abc")
     assert a == b != c
-
-
-def test_a_killed_run_resumes_to_the_bytes_of_an_unbroken_one(chain, tmp_path):
-    command = [sys.executable, "-m", "wordalloc", "train", str(chain.train), "--valid", str(chain.valid), "--no-eos"]
-    command += ["--width", "32", "--batch", "8", "--bptt", "20", "--epochs", "2", "--dropout", "0.1"]
-    command += ["--learning-rate", "0.01", "--checkpoint-seconds", "0", "--device", "cpu"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--run", "unbroken"], cwd=tmp_path, env=env, check=True, capture_output=True)
-    expected = (tmp_path / "unbroken" / "metrics.jsonl").read_bytes()
-    weights = (tmp_path / "unbroken" / "checkpoint" / "best.safetensors").read_bytes()
-
-    kills = 0
-    for delay in (0.1, 0.4, 0.8):
-        process = subprocess.Popen(
-            [*command, "--run", "broken", "--resume"],
-            cwd=tmp_path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        wait_for_steps(tmp_path / "broken" / "metrics.jsonl", process)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += process.returncode == -signal.SIGKILL
-    assert kills >= 1
-    subprocess.run([*command, "--run", "broken", "--resume"], cwd=tmp_path, env=env, check=True, capture_output=True)
-    assert (tmp_path / "broken" / "metrics.jsonl").read_bytes() == expected
-    assert (tmp_path / "broken" / "checkpoint" / "best.safetensors").read_bytes() == weights
-
-
-def wait_for_steps(metrics, process):
-    """Wait until the run has written a figure of its own."""
-    before = metrics.read_bytes() if metrics.exists() else b""
-    for _ in range(600):
-        if process.poll() is not None or (metrics.exists() and metrics.read_bytes() not in (b"", before)):
-            return
-        time.sleep(0.05)
 
 
 def test_a_finished_run_resumes_to_its_result(chain, cutoffs, tmp_path):

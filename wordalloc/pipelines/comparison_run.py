@@ -24,6 +24,7 @@ import torch
 
 from wordalloc.corpus import encode
 from wordalloc.errors import FormatError, InputError, OutputError, RunError, WordallocError
+from wordalloc.interrupts import heard_once
 from wordalloc.nn import LightRNN, Noise
 from wordalloc.nn.lightrnn import rows_of
 from wordalloc.training import TrainConfig, TrainProgress, train
@@ -36,6 +37,7 @@ from wordalloc.vocabulary import Vocabulary
 
 K = 10  # of the queries that are timed
 SEQUENCES, LENGTHS = 16, (5, 10, 20, 30)  # positions of the validation text where they are
+STOP_SECONDS = 10.0  # for a training to end when it is asked to
 ERRORS: dict[str, type[WordallocError]] = {
     kind.__name__: kind for kind in (InputError, FormatError, OutputError, RunError)
 }
@@ -81,21 +83,33 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
             last = (log.read().strip().splitlines() or [f"exit status {status}"])[-1]
             raise RunError(f"the training in {job['run']} came to an unexpected end: {last}")
         finally:
-            process.kill()
+            _stop(process)
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a process: asked first, so that it puts away what it has begun to write."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def main() -> None:
     """Do the job that standard input names."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _answer(answers, "row", train_and_measure(job, lambda at: _answer(answers, "progress", vars(at))))
+        with heard_once():
+            job = json.loads(sys.stdin.readline())
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            _answer(answers, "row", train_and_measure(job, lambda at: _answer(answers, "progress", vars(at))))
     except WordallocError as error:
         _answer(answers, "error", {"message": str(error), "kind": type(error).__name__})
+    except KeyboardInterrupt:
+        os._exit(2)  # the comparison says it
 
 
 def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], None]) -> dict[str, Any]:
