@@ -72,7 +72,7 @@ LOSS_OPTIONS = (
     *NOISE_OPTIONS,
 )
 BATCH_OPTIONS = (
-    click.option("--batch", type=_positive, default=32, help="Sequences in a step."),
+    click.option("--batch", type=_positive, default=32, help="Sequences in a step, of all processes."),
     click.option("--bptt", type=_positive, default=35, help="Tokens of each sequence in a step."),
     click.option("--by-sentence", is_flag=True, help="Lines are sequences of their own, from a zero state."),
     click.option("--accumulate", type=_positive, default=1, help="Compute each step in so many parts."),

@@ -62,13 +62,14 @@ class TrainConfig:
     samples, noise, noise_power, negatives, normaliser, effective_samples
         Of `wordalloc.nn.SampledSoftmax`.
     batch : int
-        Sequences in a step.
+        Sequences in a step, of all processes together.
     bptt : int
         Tokens of each sequence in a step.
     by_sentence : bool
         A line is a sequence of its own, from a zero state, instead of one stream cut into `batch` parts.
     accumulate : int
-        Compute each step in so many parts, one after the other, to save memory; the step is the same.
+        Compute each step, or what a process has of it, in so many parts, one after the other, to save memory; the step
+        is the same.
     optimizer : {"adamw", "sgd"}
     learning_rate : float, optional
         Default: by optimiser and output layer.

@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -22,6 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -34,10 +36,10 @@ ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # That long a process waits for others that live: the first may cluster words for hours. One that ends is noticed at
 # once, for its connections close.
 TIMEOUT = timedelta(hours=12)
+MEETING_SECONDS = 1800
 BUCKET_BYTES = 32 << 20  # of gradients that are summed at once
 GRACE = 0.5  # seconds for the process that says what went wrong, before torchrun ends it because of another's end
 
-_groups = itertools.count()
 Addressed = TypeVar("Addressed", bound=Allocation | Vocabulary)
 
 
@@ -54,7 +56,8 @@ def joined() -> Iterator[bool]:
     RunError
         If the processes do not find each other, or lose one.
     """
-    if is_joined() or not all(os.environ.get(name) for name in ENVIRONMENT):
+    alone = os.environ.get("WORLD_SIZE") == "1" or not all(os.environ.get(name) for name in ENVIRONMENT)
+    if alone or is_joined():
         yield is_first()
         return
     store = _join()
@@ -78,13 +81,37 @@ def _join() -> dist.Store:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
         store, rank, size = next(rendezvous("env://"))
-        name = f"wordalloc/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_groups)}"
-        store = dist.PrefixStore(name, store)
+        store = dist.PrefixStore(_meeting(dist.PrefixStore("wordalloc", store), rank, size), store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise RunError(f"the processes do not find each other: {reason}; start them with torchrun") from error
     return store
+
+
+def _meeting(store: dist.Store, rank: int, size: int) -> str:
+    """Return a name that the first process gives to this meeting of all.
+
+    The store may outlive processes that torchrun starts anew, and hold what they left. So each of the others waits for
+    an answer to a word of its own, and the first one answers whatever word stands there until all have thanked it.
+    """
+    own = secrets.token_hex(8)
+    if rank:
+        store.set(f"word/{rank}", own)
+        name = store.get(f"answer/{own}").decode()
+        store.set(f"{name}/{rank}", "thanks")
+        return name
+    missing, began = set(range(1, size)), time.monotonic()
+    while missing:
+        if time.monotonic() - began > MEETING_SECONDS:
+            raise RuntimeError(f"{len(missing)} of {size} have not come")
+        for other in list(missing):
+            if store.check([f"{own}/{other}"]):
+                missing.remove(other)
+            elif store.check([f"word/{other}"]):
+                store.set(f"answer/{store.get(f'word/{other}').decode()}", own)
+        time.sleep(0.02)
+    return own
 
 
 def _fails_first(store: dist.Store) -> bool:
@@ -115,14 +142,9 @@ def is_first() -> bool:
 
 
 def launch() -> str:
-    """Return a name of what torchrun was started for, the same after it has restarted processes; empty without it."""
+    """Return a name of the torchrun that started this process, the same where it starts one anew; empty without it."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
-    return f"{socket.gethostname()} {os.getppid()}" if name == "none" else name  # none: its default for one machine
-
-
-def is_restarted() -> bool:
-    """Tell whether torchrun has started this process anew, after one of the group had ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return f"{socket.gethostname()} {os.getppid()}" if name == "none" else name  # none: where no --rdzv-id is given
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -162,8 +184,14 @@ def share_weights(model: nn.Module) -> None:
     """Put the first process's weights in place of each's own."""
     if size() > 1:
         for tensor in model.state_dict().values():
-            with _answered():
-                dist.broadcast(tensor, 0)
+            _broadcast(tensor, 0)
+
+
+def _broadcast(tensor: Tensor, source: int) -> None:
+    """Put one process's tensor in place of each's own, as bytes, for not every dtype can travel."""
+    if tensor.numel():
+        with _answered():
+            dist.broadcast(tensor.view(-1).view(torch.uint8), source)
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -298,20 +326,18 @@ def _spread(source: int, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             tensor = tensors[name].detach().cpu().contiguous()
         else:
             tensor = torch.empty(shape, dtype=getattr(torch, dtype))
-        if tensor.numel():
-            with _answered():
-                dist.broadcast(tensor.view(-1).view(torch.uint8), source)
+        _broadcast(tensor, source)
         spread[name] = tensor
     return spread
 
 
 def _spread_bytes(source: int, content: bytes) -> bytes:
     length = torch.tensor([len(content)])
-    with _answered():
-        dist.broadcast(length, source)
-        data = torch.frombuffer(bytearray(content), dtype=torch.uint8) if source == rank() else None
-        data = torch.empty(int(length), dtype=torch.uint8) if data is None else data
-        dist.broadcast(data, source)
+    _broadcast(length, source)
+    data = torch.empty(int(length), dtype=torch.uint8)
+    if source == rank():
+        data.numpy()[:] = np.frombuffer(content, np.uint8)
+    _broadcast(data, source)
     return data.numpy().tobytes()
 
 

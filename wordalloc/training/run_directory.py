@@ -22,7 +22,7 @@ from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
 from wordalloc.training.config import TrainConfig
-from wordalloc.training.distributed import is_first, is_restarted, launch
+from wordalloc.training.distributed import is_first, launch
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -48,8 +48,8 @@ class RunDirectory:
     def begin(self, config: dict[str, Any], allocation: Allocation | Vocabulary, resume: bool) -> Iterator[None]:
         """Make or take up the directory and hold its lock.
 
-        A process that torchrun has started anew resumes what the same torchrun began. Where the directory cannot be
-        had, only the first process says so.
+        What the same torchrun has begun is resumed in any case, for it starts processes anew where one was lost. Where
+        the directory cannot be had, only the first process says so.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class RunDirectory:
             )
             lock.seek(0)
             if self.config.exists():
-                if not (resume or (is_restarted() and lock.read() == launch())):
+                if not (resume or (launch() and lock.read() == launch())):
                     raise InputError(
                         f"the run directory {self.path} holds a run already; "
                         "give --resume to continue it, or another --run"
@@ -149,6 +149,8 @@ class RunDirectory:
 
     def seconds_at(self, step: int) -> float:
         """Return the seconds of training before the last checkpoint, which stands at `step`; 0 where none are told."""
+        if not is_first():
+            return 0.0
         entries = [entry for entry in self.read_lines(self.timings) if "seconds_at_checkpoint" in entry]
         return next((entry["seconds_at_checkpoint"] for entry in reversed(entries) if entry["step"] == step), 0.0)
 
