@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_commands
 from wordalloc.corpus import write_demo_corpus
 
 ROOT = Path(__file__).parent.parent
@@ -36,26 +35,21 @@ def test_the_session_runs_and_prints_what_it_says(share, tmp_path):
     for file in folder.glob("*.txt"):
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         file.write_text("".join(lines[: int(share * len(lines))]), encoding="utf-8")
-    commands = 0
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, printed = part.partition("\n")
-            words = shlex.split(command)
-            assert words[0] == "wordalloc"
-            if share < 1:
-                words = [SHORTER.get(word, word) for word in words]
-            run = [sys.executable, "-m", *words]
-            done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
-            assert (done.returncode, done.stderr) == (0, ""), command
-            # Words of the corpus differ by Python version; the lines that only the program writes do not.
-            fixed = [
-                line
-                for line in shape(printed)
-                if line.startswith(("written to", "constraints", "cluster", "choice", "method"))
-            ]
-            assert fixed == [line for line in shape(done.stdout) if line in fixed], command
-            commands += 1
-    assert commands >= 5
+    session = [
+        (shlex.split(command), printed)
+        for block in blocks("console")
+        for command, _, printed in (part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:])
+    ]
+    assert len(session) >= 5 and all(words[0] == "wordalloc" for words, _ in session)
+    commands = [[SHORTER.get(word, word) if share < 1 else word for word in words[1:]] for words, _ in session]
+    for (words, promised), printed in zip(session, run_commands(tmp_path, commands), strict=True):
+        # Words of the corpus differ by Python version; the lines that only the program writes do not.
+        fixed = [
+            line
+            for line in shape(promised)
+            if line.startswith(("written to", "constraints", "cluster", "choice", "method"))
+        ]
+        assert fixed == [line for line in shape(printed) if line in fixed], words
 
 
 @pytest.mark.parametrize("code", blocks("python"))

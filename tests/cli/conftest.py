@@ -1,14 +1,18 @@
-"""What the tests of the command line share: a small corpus, and the command as a process."""
+"""What the tests of the command line share: a small corpus, and the command."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from wordalloc.cli import main
 
 
 def generated_text(n_lines: int, n_words: int, seed: int) -> str:
@@ -29,25 +33,43 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def wordalloc(tmp_path: Path):
-    """Run the command in an empty folder: ``wordalloc("cutoffs", path)`` gives status, stdout and stderr."""
+def wordalloc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command in an empty folder: ``wordalloc("cutoffs", path)`` gives status, stdout and stderr.
 
-    def run(*arguments: object, stdin: bytes | None = None, env: dict[str, str] | None = None, **options):
-        command = [sys.executable, "-m", "wordalloc", *map(str, arguments)]
-        environment = {**os.environ, **(env or {})}
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            capture_output=True,
-            input=stdin,
-            env=environment,
-            timeout=300,
-            check=False,
-            **options,
-        )
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+    In this process, for to start one takes longer than most commands do; what would be printed as a warning there ends
+    the command here. With an environment or other options of its own it is a process of its own.
+    """
+
+    def run(*arguments: object, stdin: bytes = b"", **options):
+        if options:
+            return in_a_process(tmp_path, arguments, stdin, **options)
+        capsys.readouterr()
+        with monkeypatch.context() as patch, warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            for shown in (UserWarning, RuntimeWarning, FutureWarning):
+                warnings.simplefilter("error", shown)
+            main([*map(str, arguments)])
+        return ended.value.code, *capsys.readouterr()
 
     return run
+
+
+def in_a_process(
+    folder: Path, arguments: tuple[object, ...], stdin: bytes = b"", env: dict[str, str] | None = None, **options
+) -> tuple[int, str, str]:
+    """Run the command as a process; return its status, stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "wordalloc", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        input=stdin,
+        env={**os.environ, **(env or {})},
+        timeout=300,
+        check=False,
+        **options,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.fixture

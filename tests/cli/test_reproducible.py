@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -19,6 +17,7 @@ import pytest
 import wordalloc as package
 from tests.cli.conftest import generated_text
 from tests.corpus.test_wordnet import NOUNS, VERBS, data_file, index_file
+from tests.processes import run_commands
 from wordalloc.allocations import Costs
 from wordalloc.cli.commands import commands
 
@@ -100,20 +99,6 @@ COMMANDS = [
     ),
 ]
 
-# What one setting's process runs: argv holds the number of threads, stdin the commands.
-DRIVER = """
-import contextlib, json, os, sys
-os.cpu_count = lambda threads=int(sys.argv[1]): threads  # the default of what has no variable for it
-from wordalloc.cli import main
-for number, arguments in enumerate(json.load(sys.stdin)):
-    with open(f"{number}.out", "w", encoding="utf-8") as out, contextlib.redirect_stdout(out):
-        try:
-            main(arguments)
-        except SystemExit as end:
-            assert not end.code, arguments
-"""
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory) -> Path:
@@ -169,7 +154,7 @@ def make_allocations(folder: Path) -> None:
         Costs(words, *nll, table.cell).save(folder / f"{name}costs.safetensors")
 
 
-def run(folder: Path, inputs: Path, hash_seed: int, threads: int, order: list[int]) -> dict[str, bytes]:
+def run(folder: Path, inputs: Path, hash_seed: int, threads: int, order: list[int]) -> list[tuple[object, bytes]]:
     """Run all commands in one process; return what each printed and wrote."""
     folder.mkdir()
     for file in inputs.iterdir():
@@ -177,20 +162,16 @@ def run(folder: Path, inputs: Path, hash_seed: int, threads: int, order: list[in
     cache = folder / "cache"  # texts encoded by the other run are not to be found; compiled loops are
     cache.mkdir()
     (cache / "numba").symlink_to(Path(os.environ["WORDALLOC_CACHE"]) / "numba")
-    listed = [arguments(command, number, order) for number, command in enumerate(COMMANDS)]
-    variables = {"PYTHONHASHSEED": str(hash_seed), "WORDALLOC_CACHE": str(cache), "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(threads)],
-        cwd=folder,
-        input=json.dumps(listed).encode(),
-        capture_output=True,
-        env={**os.environ, **variables, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
-        timeout=300,
-        check=False,
+    printed = run_commands(
+        folder,
+        [arguments(command, number, order) for number, command in enumerate(COMMANDS)],
+        threads=threads,
+        PYTHONHASHSEED=str(hash_seed),
+        WORDALLOC_CACHE=str(cache),
     )
-    assert (done.returncode, done.stderr.decode()) == (0, "")
-    names = [f"{number}.{what}" for number in range(len(COMMANDS)) for what in ("out", "file")]
-    return {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+    written = [folder / f"{number}.file" for number in range(len(COMMANDS))]
+    files = [file.read_bytes() if file.exists() else b"" for file in written]
+    return list(zip(map(without_time, printed), files, strict=True))
 
 
 def arguments(command: str, number: int, order: list[int]) -> list[str]:
@@ -203,9 +184,9 @@ def arguments(command: str, number: int, order: list[int]) -> list[str]:
     return [name for word in words for name in ([f"{groups[word]}{i}" for i in order] if word in groups else [word])]
 
 
-def without_time(printed: bytes) -> object:
+def without_time(printed: str) -> object:
     """What a command printed, without the seconds that it took."""
-    if not printed.startswith(b"{"):
+    if not printed.startswith("{"):
         return printed
     content = json.loads(printed)
     content.pop("seconds", None)
@@ -215,12 +196,9 @@ def without_time(printed: bytes) -> object:
 def test_neither_hash_seed_nor_threads_nor_the_order_of_sources_matter(inputs, tmp_path):
     one = run(tmp_path / "one", inputs, hash_seed=0, threads=1, order=[0, 1, 2])
     other = run(tmp_path / "other", inputs, hash_seed=12345, threads=3, order=[2, 0, 1])
-    assert one.keys() == other.keys()
-    for number, command in enumerate(COMMANDS):
-        printed, written = f"{number}.out", f"{number}.file"
-        assert one[printed] or one[written], command
-        assert without_time(one[printed]) == without_time(other[printed]), command
-        assert one.get(written) == other.get(written), command
+    for command, first, second in zip(COMMANDS, one, other, strict=True):
+        assert any(first), command
+        assert first == second, command
 
 
 def test_no_command_and_no_choice_is_forgotten():

@@ -106,9 +106,17 @@ def check(case: Case) -> None:
         assert_agrees(found, expected, bound)
 
 
-@pytest.mark.parametrize("kind", ["none", "some", "all"])
-@pytest.mark.parametrize("k", [1, 5, 64, 257])
-@pytest.mark.parametrize("w", [1, 2, 8, 16, 33, 130])
+# Of each pair of a width, a size and a kind there is one; with a GPU, where they take no time, all three in every way.
+SHAPES = [
+    (w, k, kind)
+    for i, w in enumerate([1, 2, 8, 16, 33, 130])
+    for j, k in enumerate([1, 5, 64, 257])
+    for m, kind in enumerate(["none", "some", "all"])
+    if not INTERPRETED or (i + j + m) % 3 == 0
+]
+
+
+@pytest.mark.parametrize(("w", "k", "kind"), SHAPES)
 def test_a_cluster_agrees_with_the_definition(w, k, kind):
     for dtype in (torch.float32, torch.bfloat16):
         check(make(70, w, k, dtype, kind))
