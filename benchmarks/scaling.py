@@ -90,21 +90,26 @@ def ask(case: Case, n: int, folder: Path, limit: float, memory: int) -> Point:
     """Measure in a new process, killed when its time is over."""
     command = [sys.executable, __file__, "--point", case.name, str(n), "--work", str(folder), "--memory", str(memory)]
     environment = {**os.environ, "WORDALLOC_CACHE": str(folder / "cache")}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as child:
+    with (
+        tempfile.TemporaryFile() as errors,
+        # Unbuffered: what stands behind the first line is left to be read.
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, bufsize=0, env=environment) as child,
+    ):
         assert child.stdout is not None
         try:
-            line = child.stdout.readline() if select.select([child.stdout], [], [], PREPARATION)[0] else ""
-            out, err = child.communicate(timeout=limit if line else 0)
+            line = child.stdout.readline() if select.select([child.stdout], [], [], PREPARATION)[0] else b""
+            out, _ = child.communicate(timeout=limit if line else 0)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.communicate()
             return Point(case.name, n, "time")
-    answer = (out or line).strip()
-    if answer.startswith("{"):
+        errors.seek(0)
+        complaint = errors.read().decode(errors="replace")
+    answer = out or line
+    if answer.startswith(b"{"):
         return Point(**json.loads(answer))
-    if child.returncode == -9 or "emory" in err:  # by the system, or as an error of a library
+    if child.returncode == -9 or "emory" in complaint:  # by the system, or as an error of a library
         return Point(case.name, n, "memory")
-    print(err, file=sys.stderr)
+    print(complaint, file=sys.stderr)
     return Point(case.name, n, "failed")
 
 

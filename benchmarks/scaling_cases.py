@@ -200,7 +200,7 @@ def bounded(words: wordalloc.Vocabulary) -> object:
 
 def from_codes(n: int, folder: Path) -> Work:
     words = vocabulary(n, folder)
-    codes = [f"{rank % 1024:010b}" for rank in range(n)]
+    codes = [f"{rank % 256:08b}" for rank in range(n)]
     return lambda: wordalloc.tree_from_codes(words, codes)
 
 
@@ -236,7 +236,7 @@ CASES = [
     of_vocabulary("Huffman, 16-ary", lambda words: wordalloc.huffman(words, arity=16)),
     of_vocabulary("balanced tree", balanced_tree),
     of_vocabulary("random tree", random_tree),
-    Case("tree from codes", "words", from_codes, 1, 1, "1,024 codes"),
+    Case("tree from codes", "words", from_codes, 1, 1, "256 codes"),
     Case("concept tree", "words", concepts, 1, 1, "depth 4"),
     of_vocabulary("first table", lambda words: wordalloc.initial_table(words, by="frequency")),
     of_bigrams("exchange classes", lambda pairs: wordalloc.exchange_classes(pairs, CLASSES), fixed="K = 100"),
