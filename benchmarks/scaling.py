@@ -81,8 +81,9 @@ def ask(case: Case, n: int, folder: Path, limit: float, memory: int) -> Point:
     ):
         assert child.stdout is not None
         try:
-            line = child.stdout.readline() if select.select([child.stdout], [], [], PREPARATION)[0] else b""
-            out, _ = child.communicate(timeout=limit if line else 0)
+            prepared = select.select([child.stdout], [], [], PREPARATION)[0]
+            line = child.stdout.readline() if prepared else b""
+            out, _ = child.communicate(timeout=limit if prepared else 0)
         except subprocess.TimeoutExpired:
             child.kill()
             return Point(case.name, n, "time")

@@ -146,7 +146,12 @@ def of_costs(name: str, run: Callable[[Any, Any], object], **options: Any) -> Ca
         row, column = costs(n, side(n)), costs(n, side(n), seed=1)
         return lambda: run(row, column)
 
-    return Case(name, "words", prepare, **{"memory": 1.5, "fixed": "table √V × √V", "first": 1_000, **options})
+    return Case(
+        name,
+        "words",
+        prepare,
+        **{"memory": 1.5, "fixed": "table √V × √V", "first": 1_000, "last": 1_000_000, **options},
+    )
 
 
 def of_file(kind: str, make: Callable[[int, Path], Any], **options: Any) -> list[Case]:
@@ -272,6 +277,6 @@ CASES = [
     *of_file("classes", lambda n, folder: wordalloc.frequency_classes(vocabulary(n, folder))),
     *of_file("tree", lambda n, folder: wordalloc.huffman(vocabulary(n, folder))),
     *of_file("table", lambda n, folder: wordalloc.initial_table(vocabulary(n, folder), by="frequency")),
-    *of_file("costs", saved_costs, memory=1.5, time=1.5, first=1_000),
+    *of_file("costs", saved_costs, memory=1.5, time=1.5, first=1_000, last=316_228),
     *of_file("bigrams", bigrams, unit="tokens", first=100_000, last=100_000_000),
 ]
