@@ -47,6 +47,18 @@ class Case:
     last: int = 10_000_000
 
 
+@dataclass(frozen=True)
+class Point:
+    """One measurement; seconds and peak are None where it was broken off, `outcome` says why."""
+
+    algorithm: str
+    n: int
+    outcome: str  # done, time, memory or failed
+    seconds: float | None = None
+    peak: int | None = None  # bytes
+    base: int | None = None  # bytes of the warmed-up process before it had an input
+
+
 def vocabulary(size: int, folder: Path) -> wordalloc.Vocabulary:
     """Words and counts by the law, a hundred tokens a word; made once, then loaded."""
     path = folder / f"vocabulary-{size}.safetensors"
@@ -134,7 +146,12 @@ def of_costs(name: str, run: Callable[[Any, Any], object], **options: Any) -> Ca
         row, column = costs(n, side(n)), costs(n, side(n), seed=1)
         return lambda: run(row, column)
 
-    return Case(name, "words", prepare, **{"memory": 1.5, "fixed": "table √V × √V", "first": 1_000, **options})
+    return Case(
+        name,
+        "words",
+        prepare,
+        **{"memory": 1.5, "fixed": "table √V × √V", "first": 1_000, "last": 1_000_000, **options},
+    )
 
 
 def of_file(kind: str, make: Callable[[int, Path], Any], **options: Any) -> list[Case]:
@@ -200,7 +217,7 @@ def bounded(words: wordalloc.Vocabulary) -> object:
 
 def from_codes(n: int, folder: Path) -> Work:
     words = vocabulary(n, folder)
-    codes = [f"{rank % 1024:010b}" for rank in range(n)]
+    codes = [f"{rank % 256:08b}" for rank in range(n)]
     return lambda: wordalloc.tree_from_codes(words, codes)
 
 
@@ -227,39 +244,39 @@ CASES = [
     of_vocabulary("buckets by mass", lambda words: wordalloc.zipf_buckets(words, 10)),
     of_vocabulary("Zipf–Mandelbrot fit", fit_zipf_mandelbrot),
     of_vocabulary("adaptive cutoffs", wordalloc.adaptive_cutoffs, fixed="J ≤ 5"),
-    of_vocabulary("cutoffs, bounded size", bounded, fixed="J ≤ 5"),
+    of_vocabulary("cutoffs of bounded size", bounded, fixed="J ≤ 5"),
     Case("cutoff frontier", "words", frontier, 1, 1, "30 points, J ≤ 5"),
     Case("head mass frontier", "words", masses, 1, 1, "11 points, J ≤ 5"),
     of_vocabulary("frequency classes", wordalloc.frequency_classes),
     of_vocabulary("cost classes", wordalloc.cost_classes),
-    of_vocabulary("Huffman, binary", wordalloc.huffman),
-    of_vocabulary("Huffman, 16-ary", lambda words: wordalloc.huffman(words, arity=16)),
+    of_vocabulary("Huffman binary", wordalloc.huffman),
+    of_vocabulary("Huffman 16-ary", lambda words: wordalloc.huffman(words, arity=16)),
     of_vocabulary("balanced tree", balanced_tree),
     of_vocabulary("random tree", random_tree),
-    Case("tree from codes", "words", from_codes, 1, 1, "1,024 codes"),
+    Case("tree from codes", "words", from_codes, 1, 1, "256 codes"),
     Case("concept tree", "words", concepts, 1, 1, "depth 4"),
     of_vocabulary("first table", lambda words: wordalloc.initial_table(words, by="frequency")),
     of_bigrams("exchange classes", lambda pairs: wordalloc.exchange_classes(pairs, CLASSES), fixed="K = 100"),
     of_bigrams("predictive exchange", lambda pairs: wordalloc.predictive_classes(pairs, CLASSES), fixed="K = 100"),
-    of_bigrams("Brown tree, exchange", lambda pairs: wordalloc.brown_tree(pairs, CLASSES), fixed="K = 100"),
-    of_bigrams("Brown tree, windowed", lambda pairs: windowed_classes(pairs, CLASSES), fixed="K = 100"),
+    of_bigrams("Brown tree by exchange", lambda pairs: wordalloc.brown_tree(pairs, CLASSES), fixed="K = 100"),
+    of_bigrams("windowed Brown classes", lambda pairs: windowed_classes(pairs, CLASSES), fixed="K = 100"),
     Case("merging classes", "classes", merging, 3, 2, "10⁶ tokens", first=100, last=10_000),
     of_bigrams("PPMI vectors", lambda pairs: wordalloc.ppmi_vectors(pairs, DIM), fixed="dim = 50"),
     Case("scoring", "tokens", scoring, 1, 1, f"V = {PAIR_WORDS:,}", first=100_000, last=100_000_000),
     of_vectors("k-means classes", lambda words, vectors: wordalloc.kmeans_classes(words, vectors, CLASSES)),
     of_vectors(
-        "k-means, equal sizes", lambda words, vectors: wordalloc.kmeans_classes(words, vectors, 100, equal_sizes=True)
+        "k-means of equal sizes", lambda words, vectors: wordalloc.kmeans_classes(words, vectors, 100, equal_sizes=True)
     ),
     of_vectors("clustering tree", wordalloc.clustering_tree),
-    of_costs("reallocation, cells", wordalloc.reallocate, time=2),
-    of_costs("reallocation, rows", lambda row, _: wordalloc.reallocate_rows(row, row.shape[1]), time=1.5),
-    of_costs("reallocation, greedy", lambda row, col: wordalloc.reallocate(row, col, solver="greedy"), time=2),
+    of_costs("reallocation of cells", wordalloc.reallocate, time=2),
+    of_costs("reallocation of rows", lambda row, _: wordalloc.reallocate_rows(row, row.shape[1]), time=1.5),
+    of_costs("greedy reallocation", lambda row, col: wordalloc.reallocate(row, col, solver="greedy"), time=2),
     of_costs("digit descent", digits, time=2, fixed="√V × √V, 2 turns"),
     *of_file("vocabulary", vocabulary),
     *of_file("cutoffs", lambda n, folder: wordalloc.adaptive_cutoffs(vocabulary(n, folder))),
     *of_file("classes", lambda n, folder: wordalloc.frequency_classes(vocabulary(n, folder))),
     *of_file("tree", lambda n, folder: wordalloc.huffman(vocabulary(n, folder))),
     *of_file("table", lambda n, folder: wordalloc.initial_table(vocabulary(n, folder), by="frequency")),
-    *of_file("costs", saved_costs, memory=1.5, time=1.5, first=1_000),
+    *of_file("costs", saved_costs, memory=1.5, time=1.5, first=1_000, last=316_228),
     *of_file("bigrams", bigrams, unit="tokens", first=100_000, last=100_000_000),
 ]

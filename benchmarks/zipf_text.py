@@ -18,7 +18,7 @@ import numpy.typing as npt
 EXPONENT, SHIFT = 1.05, 2.7  # s and q; s = 1 exactly would need a logarithm in the integral
 LINE = 20  # tokens
 _CLASSES = 8
-_BLOCK = 1 << 18  # tokens drawn at a time
+_BLOCK = LINE << 14  # tokens drawn at a time, whole lines
 _BITS = 4  # of a rank in each letter: words of a to p
 _LAST = (1 << _BITS) - 1
 

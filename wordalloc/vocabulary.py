@@ -1,17 +1,14 @@
 """Vocabulary: words and their counts, most frequent first. Everything else in this package starts here.
 
-Words are held as UTF-8 bytes, end to end, and become strings when somebody asks for them: ten million of them take a
-gigabyte as strings, but 0.2 as bytes with their offsets and counts, and what bands, trees and tables are computed from
-are the counts. Checking V words takes O(bytes + V log V) time and, beside them, O(V) memory.
+Words are held as UTF-8 bytes (`wordalloc.encoded_words`), and become strings when somebody asks for them: what bands,
+trees and tables are computed from are the counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import operator
-import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -19,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.checks import Frozen, exact_sum, plain_json, read_only, whole_numbers
+from wordalloc.checks import Frozen, exact_sum, plain_json, whole_numbers
+from wordalloc.encoded_words import EncodedWords, encode
 from wordalloc.errors import InputError
 
 EOS = "<eos>"
 MAX_COUNT = 2**62
 MAX_TOTAL = 2**63 - 1  # so that no sum of counts exceeds 64 bits, whatever words it is of
-_BLOCK = 1 << 16  # words that are Python objects at a time
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class TextOptions:
         for name, kind in {"lowercase": bool, "unk": str, "eos": bool, "errors": str}.items():
             if not isinstance(getattr(self, name), kind):
                 raise InputError(f"{name} must be a {kind.__name__}, not {getattr(self, name)!r}")
-        _encode([self.unk])
+        encode([self.unk])
         if not self.unk or any(separator in self.unk for separator in " \t\n\v\f\r"):
             raise InputError(f"the unknown word must be one word without white space, not {self.unk!r}")
         if self.unk == EOS:
@@ -122,7 +119,7 @@ class Vocabulary(Frozen):
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.__dict__["words"] = listed = tuple(words)
-        self._settle(*_joined(listed), counts, ids, text, source, parameters)
+        self._settle(EncodedWords.from_words(listed), counts, ids, text, source, parameters)
 
     @classmethod
     def from_bytes(
@@ -157,19 +154,15 @@ class Vocabulary(Frozen):
         >>> Vocabulary.from_bytes(b"theab", np.array([0, 3, 4, 5]), [5, 2, 2]).words
         ('the', 'a', 'b')
         """
-        # Offsets are compared, not subtracted: the difference of two hostile ones can overflow.
-        ascending = offsets.size > 1 and (offsets[:-1] <= offsets[1:]).all()
-        if not ascending or offsets[0] != 0 or offsets[-1] != len(encoded):
-            raise InputError(f"'words.offsets' does not divide the {len(encoded)} bytes of the words")
-        _check_utf8(encoded, offsets)
+        held = EncodedWords(encoded, offsets.copy())
+        held.check_utf8()
         vocabulary = cls.__new__(cls)
-        vocabulary._settle(encoded, offsets.copy(), counts, ids, text, source, parameters)
+        vocabulary._settle(held, counts, ids, text, source, parameters)
         return vocabulary
 
     def _settle(
         self,
-        encoded: bytes,
-        offsets: npt.NDArray[np.int64],
+        held: EncodedWords,
         counts: npt.ArrayLike,
         ids: npt.ArrayLike | None,
         text: TextOptions | None,
@@ -177,15 +170,18 @@ class Vocabulary(Frozen):
         parameters: Mapping[str, Any] | None,
     ) -> None:
         """Check what the vocabulary shall hold, and keep it."""
-        size = offsets.size - 1
-        self._bytes = encoded
-        self._offsets = read_only(offsets)
-        self.counts: npt.NDArray[np.int64] = _as_counts(counts, size)
-        self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, size)
+        self._held = held
+        self.counts: npt.NDArray[np.int64] = _as_counts(counts, held.size)
+        self.ids: npt.NDArray[np.int64] | None = None if ids is None else _as_ids(ids, held.size)
         self.text = text
         self.source = plain_json(source or {}, "source")
         self.parameters = plain_json(parameters or {}, "parameters")
-        self._check()
+        held.check_distinct()
+        falls = -np.diff(self.counts)
+        if (falls < 0).any():
+            rank = int(np.argmax(falls < 0)) + 1
+            raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
+        held.check_ties(falls == 0)
 
     @classmethod
     def from_counts(
@@ -239,7 +235,7 @@ class Vocabulary(Frozen):
     @property
     def size(self) -> int:
         """V, the number of words."""
-        return self._offsets.size - 1
+        return self._held.size
 
     def __len__(self) -> int:
         return self.size
@@ -247,7 +243,7 @@ class Vocabulary(Frozen):
     @cached_property
     def words(self) -> tuple[str, ...]:
         """All words, in rank order."""
-        return tuple(map(bytes.decode, self._pieces()))
+        return tuple(map(bytes.decode, self._held.pieces()))
 
     def words_at(self, ranks: Iterable[int]) -> list[str]:
         """Return the words of some ranks, without making strings of all.
@@ -262,9 +258,7 @@ class Vocabulary(Frozen):
         >>> Vocabulary.from_counts(["be", "to", "or"], [3, 2, 1]).words_at([2, 0])
         ['or', 'be']
         """
-        places = np.fromiter(ranks, np.int64)
-        bounds = zip(self._offsets[places].tolist(), self._offsets[places + 1].tolist(), strict=True)
-        return [self._bytes[start:end].decode() for start, end in bounds]
+        return self._held.at(ranks)
 
     def __repr__(self) -> str:
         first = zip(self.words_at(range(min(3, self.size))), self.counts[:3], strict=True)
@@ -289,7 +283,7 @@ class Vocabulary(Frozen):
         other : Vocabulary
             The other one.
         """
-        return self._bytes == other._bytes and np.array_equal(self._offsets, other._offsets)
+        return self._held.text == other._held.text and np.array_equal(self._held.offsets, other._held.offsets)
 
     @cached_property
     def unk_rank(self) -> int | None:
@@ -315,11 +309,7 @@ class Vocabulary(Frozen):
         >>> vocabulary.rank_of("to"), vocabulary.rank_of("not")
         (1, None)
         """
-        wanted, blob = word.encode(), self.encoded[0]
-        ranks = np.flatnonzero(np.diff(self._offsets) == len(wanted))
-        for place, byte in enumerate(wanted):
-            ranks = ranks[blob[self._offsets[ranks] + place] == byte]
-        return int(ranks[0]) if ranks.size else None
+        return self._held.rank_of(word)
 
     def index(self, words: Iterable[str]) -> npt.NDArray[np.int64]:
         """Return the rank of each word.
@@ -345,7 +335,7 @@ class Vocabulary(Frozen):
     @property
     def encoded(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """All words as UTF-8 bytes, end to end, and the V + 1 offsets where each begins."""
-        return np.frombuffer(self._bytes, dtype=np.uint8), self._offsets
+        return self._held.array, self._held.offsets
 
     @cached_property
     def fingerprint(self) -> str:
@@ -355,95 +345,6 @@ class Vocabulary(Frozen):
             # The length keeps the end of one part from passing for the beginning of the next.
             digest.update(b"absent;" if array is None else b"%d;" % array.size + array.tobytes())
         return digest.hexdigest()
-
-    def _pieces(self) -> Iterator[bytes]:
-        """Go through the bytes of every word, few of them objects at a time."""
-        return itertools.chain.from_iterable(
-            _cut(self._bytes, self._offsets[first : first + _BLOCK + 1]) for first in range(0, self.size, _BLOCK)
-        )
-
-    def _check(self) -> None:
-        if not self.size:
-            raise InputError("a vocabulary needs at least one word")
-        lengths = np.diff(self._offsets)
-        if not lengths.all():
-            raise InputError(f"the word at rank {int(np.argmin(lengths))} is empty; leave it out")
-        self._check_distinct()
-        falls = -np.diff(self.counts)
-        if (falls < 0).any():
-            rank = int(np.argmax(falls < 0)) + 1
-            raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
-        self._check_ties(falls == 0)
-
-    def _check_distinct(self) -> None:
-        """Refuse equal words: sorted hash values put them side by side, in a tenth of the memory of a set."""
-        hashes = np.fromiter(map(hash, self._pieces()), np.int64, self.size)
-        ordered = np.sort(hashes)
-        shared = ordered[1:][ordered[1:] == ordered[:-1]]
-        if not shared.size:
-            return
-        seen: set[str] = set()
-        for word in self.words_at(np.flatnonzero(np.isin(hashes, shared)).tolist()):
-            if word in seen:
-                raise InputError(f"the word {word!r} appears twice; add its counts into one entry")
-            seen.add(word)
-
-    def _check_ties(self, tied: npt.NDArray[np.bool_]) -> None:
-        """Refuse words of equal count that are not sorted; `tied` says of each rank but the last whether it ties."""
-        before, after = itertools.tee(self._pieces())
-        next(after)
-        wrong = map(operator.gt, itertools.compress(before, tied), itertools.compress(after, tied))
-        place = next((place for place, is_wrong in enumerate(wrong) if is_wrong), None)
-        if place is not None:
-            rank = int(np.flatnonzero(tied)[place])
-            first, second = self.words_at([rank, rank + 1])
-            raise InputError(
-                f"words of equal count must be sorted by their bytes, but {first!r} stands before {second!r} "
-                f"at rank {rank}"
-            )
-
-
-def _check_utf8(encoded: bytes, offsets: npt.NDArray[np.int64]) -> None:
-    """Refuse words that are not UTF-8: what they make together is, and none begins inside a character."""
-    blob = np.frombuffer(encoded, np.uint8)
-    for first in range(0, offsets.size - 1, _BLOCK):
-        bounds = offsets[first : first + _BLOCK + 1]
-        starts = bounds[:-1][bounds[:-1] < blob.size]  # an empty word may begin at the end
-        if (blob[starts] & 0xC0 == 0x80).any() or not _is_utf8(encoded[bounds[0] : bounds[-1]]):
-            wrong = next(word for word in _cut(encoded, bounds) if not _is_utf8(word))
-            raise InputError(f"the word {reprlib.repr(wrong)} is not UTF-8")
-
-
-def _cut(encoded: bytes, bounds: npt.NDArray[np.int64]) -> list[bytes]:
-    return [encoded[start:end] for start, end in itertools.pairwise(bounds.tolist())]
-
-
-def _is_utf8(piece: bytes) -> bool:
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _joined(words: tuple[str, ...]) -> tuple[bytes, npt.NDArray[np.int64]]:
-    """Return words as bytes, end to end, and where each begins; few of them are bytes of their own at a time."""
-    joined, offsets = bytearray(), np.zeros(len(words) + 1, dtype=np.int64)
-    for first in range(0, len(words), _BLOCK):
-        pieces = _encode(words[first : first + _BLOCK])
-        joined += b"".join(pieces)
-        offsets[first + 1 : first + 1 + len(pieces)] = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    return bytes(joined), np.cumsum(offsets)
-
-
-def _encode(words: Sequence[str]) -> list[bytes]:
-    try:
-        return list(map(str.encode, words))
-    except TypeError as error:
-        wrong = next(word for word in words if not isinstance(word, str))
-        raise InputError(f"a word must be a string, not {wrong!r}") from error
-    except UnicodeEncodeError as error:
-        raise InputError(f"a word holds a lone surrogate, which UTF-8 cannot write: {error.object!r}") from error
 
 
 def _rank_order(words: Sequence[str], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -457,7 +358,7 @@ def _rank_order(words: Sequence[str], counts: npt.NDArray[np.int64]) -> npt.NDAr
                 # Code points sort as UTF-8 bytes do.
                 places[start:end] = sorted(places[start:end], key=words.__getitem__)
     except TypeError:
-        _encode(words)  # says which word is not a string
+        encode(words)  # says which word is not a string
         raise
     return np.array(places, dtype=np.int64)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -130,6 +133,37 @@ def test_threads_and_memory_do_not_change_the_bytes(tmp_path):
     for name, options in (("a", {"threads": 1}), ("b", {"threads": 4, "memory_limit": "64MB"})):
         wordalloc.save(wordalloc.count(path, **options), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def write_many_words(path: Path, n: int) -> None:
+    """Write n different words one and a half times each on average, in another order than their counts' and bytes'."""
+    with path.open("w") as text:
+        for first in (0, n // 2):
+            text.writelines(f"w{i * 7919 % n:x}\n" for i in range(first, n))
+
+
+def test_more_words_than_the_memory_limit_holds(tmp_path):
+    path = tmp_path / "text.txt"
+    write_many_words(path, 500_000)
+    spilled = wordalloc.count(path, threads=1, memory_limit="30MB")
+    assert spilled.fingerprint == wordalloc.count(path).fingerprint
+    assert spilled.size == 500_002 and spilled.total == 2 * 750_000  # as many line ends
+    once, twice = spilled.rank_of("w0"), spilled.rank_of(f"w{250_000 * 7919 % 500_000:x}")
+    assert spilled.counts[[once, twice]].tolist() == [2, 2] if once == twice else [1, 2]
+
+
+@pytest.mark.long
+def test_the_memory_limit_bounds_the_whole_process(tmp_path):
+    write_many_words(tmp_path / "text.txt", 5_000_000)
+    command = [sys.executable, "-m", "wordalloc", "count", "text.txt", "--max-size", "1000"]
+    peaks = []
+    for limit in (["--memory-limit", "100MB"], []):
+        process = subprocess.Popen([*command, *limit], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peaks.append(usage.ru_maxrss / 1024)
+    limited, free = peaks
+    assert limited < 450 < free  # MiB: the limit, the interpreter with its libraries, and room
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 Both are complete trees, laid out as a k-ary heap: of n inner nodes and V words, numbered breadth first and the words
 last, number j > 0 hangs below (j - 1) // k at digit (j - 1) mod k. So depths differ by one at most, and the words at
-the lesser depth are those that come first. O(V).
+the lesser depth are those that come first. Time and memory O(V).
 """
 
 from __future__ import annotations

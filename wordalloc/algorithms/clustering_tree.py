@@ -3,6 +3,7 @@
 At each node a mixture of two Gaussians is fitted to the vectors of the words below it, and the words go to the
 likelier one (`adaptive`), or the half of them with the higher odds goes to the right (`balanced`). Vectors are scaled
 to length 1 first, so that neither a word's frequency, which the length of its vector follows, nor the scale decides.
+Time O(V dim log V), memory O(V dim).
 """
 
 from __future__ import annotations

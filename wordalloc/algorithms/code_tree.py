@@ -1,8 +1,8 @@
 """A binary tree from codes that were made elsewhere, such as the bit strings of Brown clustering.
 
 Words that share a code become a class, with a Huffman tree over them below. The sorted codes are divided digit by
-digit: what begins alike stands together, so each inner node costs a binary search. Exact; O(K log K + total length)
-for K different codes.
+digit: what begins alike stands together, so each inner node costs a binary search. Exact; time and
+memory O(V + K log K + total length) for K different codes.
 """
 
 from __future__ import annotations

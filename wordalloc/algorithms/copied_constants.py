@@ -1,4 +1,7 @@
-"""The cutoffs people copy from each other's scripts, scaled to another vocabulary: what an optimum is held against."""
+"""The cutoffs people copy from each other's scripts, scaled to another vocabulary: what an optimum is held against.
+
+Time and memory O(V).
+"""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ words,
 
 .. math:: S(j) = \min_{i < j} S(i) + \lambda B\, m(i, j) (j - i) + \lambda B + \text{weight} \cdot d
 
-is then found for all j in O(V log V): of two starts i < i' the later one, once better, stays better as j grows, so a
-queue of the starts that will be best, with the first j for which each is, is kept sorted (Galil & Park 1990). Exact.
+is then found for all j in O(V log V) time and O(V) memory: of two starts i < i' the later one, once better, stays
+better as j grows, so a queue of the starts that will be best, with the first j for which each is, is kept sorted
+(Galil & Park 1990). Exact.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The cheapest allocation for a two-level softmax, and the baseline for all that l
 (Goodman 2001; Mikolov et al. 2011, section 4.3), equal mass of the square roots of the counts, which makes the classes
 of frequent words larger (Mikolov's RNNLM toolkit), or equal sizes of about √V, which decomposes the softmax into two
 products of about √V. Each boundary lies at the rank before which the mass is nearest to its share, moved up as little
-as keeps every class from being empty. Exact by this definition; O(V).
+as keeps every class from being empty. Exact by this definition; time and memory O(V).
 """
 
 from __future__ import annotations

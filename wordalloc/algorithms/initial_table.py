@@ -6,7 +6,7 @@ by frequency; otherwise the words are lined up class by class (for a tree in the
 neighbouring classes are alike), the most frequent first in each, and cut into rows. So a row's columns, too, go by
 kind; that, and several classes to a row, was worth 3 % of perplexity (benchmarks/RESULTS.md). Words that were never
 seen are strewn over all rows and columns: a row of its own, that training never sees, it would learn to rule out.
-O(V log V).
+Time O(V log V), memory O(V).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ classes' mutual information falls from 1.34 to 0.50 bits, means of three seeds).
 k-means++ and Lloyd's iterations are scikit-learn's: a local optimum, O(iterations V K dim). With equal sizes Lloyd's
 assignment is replaced by one in which classes differ in size by at most one
 (`wordalloc.algorithms._balanced_assignment`, provably near the optimum for given centres), from k-means' centres on.
+Memory O((V + K) dim).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 By mass, boundary i is the rank before which the mass is nearest to i / n (the lower of two equally near ones); by
 log-rank, the rank r for which log(r + 1) is nearest in rank to i / n of log(V + 1); by zipf, as by mass with the
 fitted law's probabilities in place of the counts'. A band that would be empty gets one word: boundaries move up as
-little as they must. Exact by this definition; O(V).
+little as they must. Exact by this definition; time and memory O(V).
 """
 
 from __future__ import annotations

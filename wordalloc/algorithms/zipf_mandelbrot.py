@@ -7,7 +7,7 @@ The law (Mandelbrot 1953) gives the word of rank r = 1 … V the probability
 The log-likelihood of counts n_r is -s Σ n_r log(r + q) - N log Z(q, s): concave in s for each q, as in every
 exponential family. It is maximised over log(1 + q) and s, in a box wide enough for any text, by L-BFGS with the
 exact gradient, from three starts, because in both together it has several maxima for some counts: a numerical optimum;
-O(V) an evaluation, some sixty evaluations.
+O(V) time an evaluation, some sixty evaluations; memory O(V).
 """
 
 from __future__ import annotations
