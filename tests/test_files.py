@@ -311,3 +311,37 @@ def test_exit_statuses_and_built_in_bases() -> None:
     }
     assert issubclass(InputError, ValueError) and issubclass(OutputError, OSError)
     assert issubclass(FormatError, InputError) and issubclass(RunError, RuntimeError)
+
+
+def test_the_cache_is_made_for_one_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path))
+    before = os.umask(0)
+    try:
+        assert cache_directory("numba").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777], ids=oct)
+def test_a_cache_that_others_may_write_to_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path))
+    planted = tmp_path / "numba"
+    planted.mkdir()
+    planted.chmod(mode)
+    assert tmp_path not in cache_directory("numba").parents
+    assert list(planted.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cache_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path))
+    (tmp_path / "ids").mkdir(mode=0o700)
+    os.chown(tmp_path / "ids", 65534, 65534)
+    assert tmp_path not in cache_directory("ids").parents
+
+
+def test_a_name_that_holds_nul_is_refused() -> None:
+    with pytest.raises(OutputError, match="holds NUL"), atomic_path("a\0b"):
+        pass

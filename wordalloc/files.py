@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,8 +112,9 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def cache_directory(name: str) -> Path:
     """Return the cache folder `name`, made if need be: below ``WORDALLOC_CACHE`` or the platform's own.
 
-    Where that cannot be written (a read-only home), a private temporary folder that lives as long as the
-    process serves instead, so that nothing that merely saves time can stop the work.
+    What lies there is believed, and numba's part of it is run: the folder is made for this user alone. Where it
+    cannot be written (a read-only home), or others could write to it, a private temporary folder that lives as long
+    as the process serves instead, so that nothing that merely saves time can stop the work.
 
     Parameters
     ----------
@@ -122,13 +124,24 @@ def cache_directory(name: str) -> Path:
     root = os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False)
     folder = Path(root) / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _is_private(folder):
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
     except OSError:
-        fallback = _private_cache() / name
-        fallback.mkdir(parents=True, exist_ok=True)
-        return fallback
+        pass
+    fallback = _private_cache() / name
+    fallback.mkdir(parents=True, exist_ok=True)
+    return fallback
+
+
+def _is_private(folder: Path) -> bool:
+    """Tell whether a folder is this user's, and nobody else may write to it: so it is believed to be on Windows."""
+    if not hasattr(os, "geteuid"):
+        return True
+    found = folder.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @functools.cache

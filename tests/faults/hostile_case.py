@@ -39,8 +39,8 @@ class Case:
         A file that, where the command succeeds, is held against its kind's rules and loaded and saved again.
     expected : mapping of str to int, optional
         The words that ``out.safetensors`` must then hold, those counted 0 left out.
-    refused : bool
-        Whether the command must not succeed.
+    refused, works : bool
+        Whether the command must not succeed, or must.
     unfolded : int
         Bytes that a compressed file unfolds to.
     raw : bool
@@ -58,6 +58,7 @@ class Case:
     reload: str = ""
     expected: Mapping[str, int] | None = None
     refused: bool = False
+    works: bool = False
     unfolded: int = 0
     raw: bool = False
     writes: str = ""
@@ -134,6 +135,8 @@ def _wrong(case: Case, folder: Path, found: Mapping[str, Any]) -> Iterator[str]:
     err = (folder / STDERR).read_bytes().decode("utf-8", "surrogateescape")
     if status not in (0, 1, 2) or "Traceback" in err or "internal error" in err:
         yield f"exit status {status}, {err.strip()[-300:]!r}"
+    elif status and (case.works or case.expected is not None):
+        yield f"refused: {err.strip()[-300:]!r}"
     elif status:
         if err.count("\n") != 1 or not err.startswith("wordalloc: "):
             yield f"refused in other than one line: {err[:300]!r}"

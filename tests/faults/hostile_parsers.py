@@ -37,7 +37,7 @@ class Format:
 def parser_cases(long: bool, rng: random.Random) -> Iterator[Case]:
     """Yield the cases of this module: damage by hand, and at random."""
     for name, form in formats().items():
-        yield Case(name, "sound", form.files, form.arguments)
+        yield Case(name, "sound", form.files, form.arguments, works=True)
         for what, content in form.by_hand.items():
             yield Case(name, what, {**form.files, form.target: content}, form.arguments)
         for number in range(150 if long else 3):
@@ -98,7 +98,7 @@ def formats() -> dict[str, Format]:
     vocab = json.dumps({word: number for number, word in enumerate(WORDS)}).encode()
     by_id = {"counts.tsv": b"the\t4\n1\t3\n".replace(b"1\t", b"cat\t")}
     classes = "".join(f"{word} {number % 3}\n" for number, word in enumerate(WORDS)).encode()
-    kmeans = ("classes", "text.txt", "--method", "kmeans", "-n", "2", "--vectors")
+    kmeans = ("classes", "text.txt", "--method", "kmeans", "-k", "2", "--vectors")
     tensor = {"vectors": np.arange(36, dtype=np.float32).reshape(9, 4)}
     paths = b"0\tthe\t4\n10\tcat\t1\n110\tsaw\t2\n111\tdog\t2\n111\ta\t1\n"
     profile = CostModel(1e-4, 1e-12, 1e-11, 1e5, 1e-11).to_json()

@@ -19,16 +19,15 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate", "r", "text.txt", "--device", "cpu"),
     "train": (*TRAIN, "--resume"),
     "lightrnn-realloc": ("lightrnn-realloc", "--run", "r", "-o", "out.safetensors"),
-    "classes": ("classes", "text.txt", "--method", "kmeans", "-n", "2", "--vectors", "r", "-o", "out.safetensors"),
 }
 READERS = {  # of each file of a run
     "config.json": ("evaluate", "train"),
     "metrics.jsonl": ("train",),
     "timings.jsonl": ("train",),
-    "allocation.safetensors": ("evaluate", "classes"),
+    "allocation.safetensors": ("evaluate",),
     "table-000.safetensors": ("lightrnn-realloc", "train"),
     "costs-000.safetensors": ("lightrnn-realloc",),
-    "checkpoint/best.safetensors": ("evaluate", "classes"),
+    "checkpoint/best.safetensors": ("evaluate",),
     "checkpoint/latest.safetensors": ("train",),
 }
 COMPARE = ("compare", "text.txt", "--layers", "full", "-o", "c", "--budget-tokens", "40", *SMALL)
@@ -37,6 +36,8 @@ COMPARE = ("compare", "text.txt", "--layers", "full", "-o", "c", "--budget-token
 def run_cases(long: bool, rng: random.Random, folder: Path) -> Iterator[Case]:
     """Yield the cases of this module; the run, and the comparison, that they damage are made in `folder`."""
     sound = _made(folder, ("lightrnn-init", "text.txt", "--by", "frequency", "-o", "table.safetensors"), TRAIN)
+    for name, arguments in COMMANDS.items():
+        yield Case("a sound run", name, sound, arguments, works=True, writes="r/")
     for name, readers in READERS.items():
         versions = list(_versions(name, sound[f"r/{name}"], rng, 30))
         for what, content in rng.sample(versions, min(len(versions), 150 if long else 6)):
@@ -45,7 +46,7 @@ def run_cases(long: bool, rng: random.Random, folder: Path) -> Iterator[Case]:
             yield Case(f"a run's {name}", f"{what} ({reader})", files, COMMANDS[reader], writes="r/")
     for name in READERS:
         files = {other: content for other, content in sound.items() if other != f"r/{name}"}
-        for reader in COMMANDS if long else ("evaluate",):
+        for reader in COMMANDS:
             yield Case("a run that lacks a file", f"{name} ({reader})", files, COMMANDS[reader], writes="r/")
     if long:
         yield from _comparisons(rng, folder)
@@ -53,6 +54,7 @@ def run_cases(long: bool, rng: random.Random, folder: Path) -> Iterator[Case]:
 
 def _comparisons(rng: random.Random, folder: Path) -> Iterator[Case]:
     sound = _made(folder, COMPARE)
+    yield Case("a comparison", "sound", sound, (*COMPARE, "--resume"), works=True, writes="c/")
     for name in ("c/config.json", "c/rows/full-0.json", "c/vocabulary.safetensors"):
         versions = list(_versions(name, sound[name], rng, 10))
         for what, content in rng.sample(versions, min(len(versions), 60)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.counting import counted
 from wordalloc.cli.render import emit_json, json_option, print_table
 from wordalloc.cli.training import training_bar

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.model_options import (
     BUDGET_OPTIONS,
     LOSS_OPTIONS,
@@ -19,7 +20,6 @@ from wordalloc.cli.model_options import (
     with_options,
 )
 from wordalloc.cli.progress import progress_bar
-from wordalloc.checks import printable
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
