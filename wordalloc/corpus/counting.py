@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wordalloc.corpus.engine import Progress, open_database
+from wordalloc.corpus.engine import Progress, on_spark, open_database
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
@@ -43,6 +44,9 @@ def count(
     min_count: int = 1,
     memory_limit: str | None = None,
     threads: int | None = None,
+    column: str | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count the words of text files.
@@ -71,6 +75,13 @@ def count(
         Memory for counting, such as ``"512MB"``; what exceeds it is spilled to disk. Default: DuckDB's.
     threads : int, optional
         Default: the number of processors.
+    column : str, optional
+        The column of text, in Parquet; by default the one called ``text`` or the only one of strings.
+    engine : {"duckdb", "spark"}
+        What counts; the result is the same. With Spark, paths may be any URLs that it reads; memory and threads are
+        what its own configuration says.
+    master : str, optional
+        Spark's master, such as ``"spark://host:7077"``. Default: what its configuration says, else this machine.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)``.
 
@@ -95,16 +106,13 @@ def count(
     {'<eos>': 2, 'be': 2, 'to': 2, 'not': 1, 'or': 1, '<unk>': 0}
     """
     text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+    limits: dict[str, Any] = {"max_size": max_size, "min_count": min_count, "progress": progress}
+    if on_spark(engine, master, memory_limit, threads):
+        from wordalloc.corpus.spark import count_on_spark
+
+        return count_on_spark(paths, text, column=column, master=master, **limits)
     with open_inputs(paths) as files:
-        return count_inputs(
-            files,
-            text,
-            max_size=max_size,
-            min_count=min_count,
-            memory_limit=memory_limit,
-            threads=threads,
-            progress=progress,
-        )
+        return count_inputs(texts(files, column), text, memory_limit=memory_limit, threads=threads, **limits)
 
 
 def count_inputs(
@@ -118,15 +126,29 @@ def count_inputs(
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count files that are open already; see `count`."""
-    names = ", ".join(file.name for file in files)
     with open_database(memory_limit, threads) as connection:
         connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
         lines = _count_files(connection, files, text, progress)
         specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
-        room = _room(max_size, len(specials))
+        room = room_for(max_size, len(specials))
         words, counts = _select(connection, text, specials, room, min_count)
         tokens = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM partial") + (lines if text.eos else 0)
+    return make_vocabulary(words, counts, specials, files, tokens, text, max_size, min_count)
+
+
+def make_vocabulary(
+    words: list[str],
+    counts: list[int],
+    specials: dict[str, int],
+    files: Sequence[Input],
+    tokens: int,
+    text: TextOptions,
+    max_size: int | None,
+    min_count: int,
+) -> Vocabulary:
+    """Return the vocabulary of the words kept and the special ones, whichever engine counted them."""
     if not words:
+        names = ", ".join(file.name for file in files)
         if not any(file.size for file in files):
             raise InputError(f"{names}: empty; there is nothing to count")
         few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
@@ -152,7 +174,7 @@ def limit_counts(
     regular = [(word, count) for word, count in ranked if word not in specials]
     kept = [pair for pair in regular if pair[1] >= min_count] if min_count > 1 else regular
     if max_size is not None and (len(kept) < len(regular) or len(kept) + len(specials) > max_size):
-        kept = kept[: _room(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
+        kept = kept[: room_for(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
     if len(kept) == len(regular):
         return words, counts
     specials[unk] = specials.get(unk, 0) + sum(count for _, count in regular) - sum(count for _, count in kept)
@@ -160,7 +182,7 @@ def limit_counts(
     return [word for word, _ in pairs], [count for _, count in pairs]
 
 
-def describe(files: list[Input], tokens: int) -> dict[str, Any]:
+def describe(files: Sequence[Input], tokens: int) -> dict[str, Any]:
     """Return what an allocation file remembers of its sources: names and sizes, and the number of tokens."""
     listed = sorted((file.base_name, file.size) for file in files)
     return {"names": [name for name, _ in listed], "sizes": [size for _, size in listed], "tokens": tokens}
@@ -255,7 +277,7 @@ def _select(
     return words, counts
 
 
-def _room(max_size: int | None, n_specials: int) -> int | None:
+def room_for(max_size: int | None, n_specials: int) -> int | None:
     """How many words fit beside the special ones."""
     if max_size is not None and max_size <= n_specials:
         raise InputError(f"--max-size {max_size} leaves no room beside <unk> and <eos>; give at least {n_specials + 1}")
