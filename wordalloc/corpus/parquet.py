@@ -117,7 +117,8 @@ def read_rows(file: Input, errors: str) -> Iterator[tuple[str, int]]:
                     if errors == "strict":
                         raise nul_in_row(file, next(number for number, row in rows if row and "\0" in row))
                     block = block.replace("\0", "\ufffd")
-                yield block, file.size * (rows[-1][0] + 1) // total
+                if block:  # rows that are null are no text
+                    yield block, file.size * (rows[-1][0] + 1) // total
     except duckdb.Error as error:
         if "UTF" in str(error).upper():
             raise not_utf8(file) from error

@@ -15,11 +15,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.corpus.counting import make_vocabulary, room_for
-from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.spark.files import HadoopFile, places_of, read_errors, refuse_damaged
 from wordalloc.corpus.spark.ready_counts import in_rank_order
 from wordalloc.corpus.spark.rows import read_rows
-from wordalloc.corpus.spark.session import run
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
 if TYPE_CHECKING:
@@ -37,29 +35,23 @@ def count_files(
     *,
     max_size: int | None = None,
     min_count: int = 1,
-    progress: Progress | None = None,
 ) -> Vocabulary:
     """Count the words of files that have been found already; see `wordalloc.count`."""
+    from pyspark import StorageLevel
+
     room = room_for(max_size, 2 if text.eos else 1)
-    size = sum(file.size for file in files)
-
-    def work() -> Vocabulary:
-        from pyspark import StorageLevel
-
-        with read_errors(files, text.errors):
-            counted = _counted(read_rows(session, files), text).persist(StorageLevel.MEMORY_AND_DISK)
-            try:
-                sums = _sums(counted, text, min_count)
-                _refuse_damage(session, sums["damaged"], files, text)
-                words, counts = _kept(counted, text, sums["kept"], room, min_count)
-            finally:
-                counted.unpersist()
-        specials = {text.unk: sums["unk"], **({EOS: sums["eos"] + sums["lines"]} if text.eos else {})}
-        specials[text.unk] += sums["regular"] - sum(counts)
-        tokens = sums["unk"] + sums["eos"] + sums["regular"] + (sums["lines"] if text.eos else 0)
-        return make_vocabulary(words, counts, specials, files, tokens, text, max_size, min_count)
-
-    return run(session, work, size, progress)
+    with read_errors(files, text.errors):
+        counted = _counted(read_rows(session, files), text).persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            sums = _sums(counted, text, min_count)
+            _refuse_damage(session, sums["damaged"], files, text)
+            words, counts = _kept(counted, text, sums["kept"], room, min_count)
+        finally:
+            counted.unpersist()
+    specials = {text.unk: sums["unk"], **({EOS: sums["eos"] + sums["lines"]} if text.eos else {})}
+    specials[text.unk] += sums["regular"] - sum(counts)
+    tokens = sums["unk"] + sums["eos"] + sums["regular"] + (sums["lines"] if text.eos else 0)
+    return make_vocabulary(words, counts, specials, files, tokens, text, max_size, min_count)
 
 
 def _counted(rows: DataFrame, text: TextOptions) -> DataFrame:

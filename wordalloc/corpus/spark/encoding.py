@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.corpus.counting import describe
 from wordalloc.corpus.encode_to_folder import refuse_taken
 from wordalloc.corpus.encoded_folder import META, meta_json
 from wordalloc.corpus.encoding import no_word_error
-from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.spark import parts
 from wordalloc.corpus.spark.files import HadoopFile, read_errors
 from wordalloc.corpus.spark.part_jobs import on_parts, parts_of
-from wordalloc.corpus.spark.session import root_cause, run
+from wordalloc.corpus.spark.session import root_cause
 from wordalloc.errors import OutputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
@@ -30,7 +30,6 @@ def encode_files(
     files: Sequence[HadoopFile],
     vocabulary: Vocabulary,
     folder: str | os.PathLike[str],
-    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Write the ids of files to a folder; see `encode_to_folder`.
 
@@ -44,13 +43,9 @@ def encode_files(
         Gives the ids.
     folder : path-like
         A name or URL on a file system that all workers write to.
-    progress : callable, optional
-        Called as ``progress(bytes done, bytes in all)``.
     """
     text = vocabulary.text or TextOptions()
-    target = _Target(session, os.fspath(folder))
-
-    def work() -> dict[str, int]:
+    with _new_folder(session, os.fspath(folder)) as target:
         with read_errors(files, text.errors):
             lines, reports = on_parts(session, files, vocabulary, parts.encode_part)
             frame = session.createDataFrame(lines.map(lambda ids: (ids,)), "ids ARRAY<INT>", verifySchema=False)
@@ -67,8 +62,12 @@ def encode_files(
         target.finish(meta_json(names, numbers, describe(files, numbers["tokens"]), vocabulary))
         return numbers
 
+
+@contextlib.contextmanager
+def _new_folder(session: SparkSession, name: str) -> Iterator[_Target]:
+    target = _Target(session, name)
     try:
-        return run(session, work, sum(file.size for file in files), progress)
+        yield target
     finally:
         target.clean()
 
@@ -77,9 +76,10 @@ class _Target:
     """A folder that gets its name when it is whole, on any file system of Hadoop's."""
 
     def __init__(self, session: SparkSession, name: str) -> None:
-        self._jvm: Any = session.sparkContext._jvm
+        jvm: Any = session.sparkContext._jvm
+        self._jvm = jvm
         self._name = name
-        self._path = self._jvm.org.apache.hadoop.fs.Path(name)
+        self._path: Any = jvm.org.apache.hadoop.fs.Path(name)
         self._system = self._path.getFileSystem(session.sparkContext._jsc.hadoopConfiguration())
         self._path = self._system.makeQualified(self._path)
         refuse_taken(name, exists=self._system.exists(self._path), ours=self._system.exists(self._in(self._path, META)))

@@ -14,12 +14,10 @@ import numpy as np
 
 from wordalloc.allocations import Bigrams
 from wordalloc.corpus.bigrams import NO_PAIRS
-from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.spark import parts
 from wordalloc.corpus.spark.files import HadoopFile, read_errors
 from wordalloc.corpus.spark.part_jobs import on_parts, parts_of
 from wordalloc.corpus.spark.parts import Part
-from wordalloc.corpus.spark.session import run
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
@@ -29,9 +27,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 100_000  # pairs that reach the driver at a time
 
 
-def count_pairs(
-    session: SparkSession, files: Sequence[HadoopFile], vocabulary: Vocabulary, *, progress: Progress | None = None
-) -> Bigrams:
+def count_pairs(session: SparkSession, files: Sequence[HadoopFile], vocabulary: Vocabulary) -> Bigrams:
     """Count the adjacent pairs of words of files; see `wordalloc.count_bigrams`.
 
     Parameters
@@ -42,26 +38,20 @@ def count_pairs(
         Texts.
     vocabulary : Vocabulary
         Gives the ids.
-    progress : callable, optional
-        Called as ``progress(bytes done, bytes in all)``.
     """
     text = vocabulary.text or TextOptions()
-
-    def work() -> Bigrams:
-        with read_errors(files, text.errors):
-            pairs, reports = on_parts(session, files, vocabulary, parts.count_part, vocabulary.size)
-            summed = session.createDataFrame(pairs, "pair LONG, n LONG", verifySchema=False).groupBy("pair").sum("n")
-            summed = summed.persist()
-            try:
-                partitions = 1 + summed.count() // _AT_ONCE
-                across = _across(parts_of(session, files, text, reports), vocabulary.size)
-                counts = Counter(dict(tuple(row) for row in summed.repartition(partitions).toLocalIterator()))
-            finally:
-                summed.unpersist()
-        counts.update(across)
-        return _bigrams(counts, vocabulary)
-
-    return run(session, work, sum(file.size for file in files), progress)
+    with read_errors(files, text.errors):
+        pairs, reports = on_parts(session, files, vocabulary, parts.count_part, vocabulary.size)
+        summed = session.createDataFrame(pairs, "pair LONG, n LONG", verifySchema=False).groupBy("pair").sum("n")
+        summed = summed.persist()
+        try:
+            partitions = 1 + summed.count() // _AT_ONCE
+            across = _across(parts_of(session, files, text, reports), vocabulary.size)
+            counts = Counter(dict(summed.repartition(partitions).toLocalIterator()))
+        finally:
+            summed.unpersist()
+    counts.update(across)
+    return _bigrams(counts, vocabulary)
 
 
 def _across(by_file: Iterable[list[tuple[int, Part]]], size: int) -> Counter[int]:

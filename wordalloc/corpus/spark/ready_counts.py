@@ -6,27 +6,20 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.corpus.counting import describe, room_for
-from wordalloc.corpus.engine import Progress
 from wordalloc.corpus.parquet import count_columns
 from wordalloc.corpus.spark.files import HadoopFile, escaped, read_errors
-from wordalloc.corpus.spark.session import run
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, MAX_COUNT, Vocabulary
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_AT_ONCE = 100_000  # ranked words in a partition: what the driver holds beyond those it keeps
+_AT_ONCE = 20_000  # ranked words in a partition, about: what the driver holds beyond those it keeps
+_MOST_PARTITIONS = 2_000
 
 
 def read_counts(
-    session: SparkSession,
-    file: HadoopFile,
-    unk: str,
-    *,
-    max_size: int | None,
-    min_count: int,
-    progress: Progress | None = None,
+    session: SparkSession, file: HadoopFile, unk: str, *, max_size: int | None, min_count: int
 ) -> Vocabulary:
     """Return the vocabulary of a Parquet file of words and counts, limited as `limit_counts` does.
 
@@ -38,7 +31,7 @@ def read_counts(
         With a column of words and one of counts.
     unk : str
         Stands for the words dropped.
-    max_size, min_count, progress
+    max_size, min_count
         As in `wordalloc.count`.
 
     Raises
@@ -48,15 +41,11 @@ def read_counts(
     """
 
     least = min_count if min_count > 1 else 0  # where nothing is asked for, words that are counted 0 times stay
-
-    def work() -> Vocabulary:
-        with read_errors([file], "strict"):
-            counts = _read(session, file)
-            sums = _sums(counts, unk, least)
-            _check(counts, file, sums)
-            return _limited(counts, file, sums, unk, max_size, min_count, least)
-
-    return run(session, work, file.size, progress)
+    with read_errors([file], "strict"):
+        counts = _read(session, file)
+        sums = _sums(counts, unk, least)
+        _check(counts, file, sums)
+        return _limited(counts, file, sums, unk, max_size, min_count, least)
 
 
 def in_rank_order(counts: DataFrame, n_rows: int) -> DataFrame:
@@ -64,7 +53,7 @@ def in_rank_order(counts: DataFrame, n_rows: int) -> DataFrame:
     from pyspark.sql import functions as F
 
     order = (F.desc("n"), F.asc("word"))
-    return counts.repartitionByRange(1 + n_rows // _AT_ONCE, *order).sortWithinPartitions(*order)
+    return counts.repartitionByRange(min(1 + n_rows // _AT_ONCE, _MOST_PARTITIONS), *order).sortWithinPartitions(*order)
 
 
 def _read(session: SparkSession, file: HadoopFile) -> DataFrame:

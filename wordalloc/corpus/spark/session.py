@@ -24,7 +24,7 @@ from wordalloc.errors import InputError, RunError, WordallocError
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
+    from pyspark import SparkContext as Context
     from pyspark.sql import SparkSession
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
     """
     try:
         with deferred_interrupts(), warnings.catch_warnings(action="ignore"):
+            from pyspark import SparkContext
             from pyspark.sql import SparkSession
     except ImportError as error:
         raise InputError("counting on Spark needs the package pyspark: pip install 'wordalloc[spark]'") from error
@@ -67,8 +68,8 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         _check_master(master)
     with _one_line(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"pyspark\.")  # of packages that are not used here
-        active = SparkSession.getActiveSession()
-        if active is not None:
+        if SparkContext._active_spark_context is not None:
+            active = SparkSession.builder.getOrCreate()
             if master not in (None, active.sparkContext.master):
                 raise InputError(f"this process has a Spark session on {active.sparkContext.master} already: stop it")
             yield _private(active)
@@ -80,41 +81,52 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
             context.stop()
 
 
-def run(session: SparkSession, work: Callable[[], T], size: int, progress: Progress | None) -> T:
-    """Do some work on Spark in a thread of its own, while this one shows how far it is and can be interrupted.
+def run(master: str | None, work: Callable[[SparkSession, Callable[[int], None]], T], progress: Progress | None) -> T:
+    """Do some work on Spark in a thread of its own, while this one shows how far it is.
+
+    An interruption that fell into a call of the virtual machine would break the connection to it; so this thread, the
+    one that is interrupted, makes none but those it holds interruptions back from.
 
     Parameters
     ----------
-    session : SparkSession
-        Where the jobs run.
+    master : str, optional
+        As for `open_session`.
     work : callable
-        Starts jobs and returns a result.
-    size : int
-        Bytes to be read: what the progress counts.
+        Called with a session, and with a callable to be told how many bytes will be read; gives the result.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)``.
     """
-    context, group = session.sparkContext, f"wordalloc-{uuid.uuid4()}"
+    group = f"wordalloc-{uuid.uuid4()}"
+    sessions: list[SparkSession] = []
+    sizes: list[int] = []
     results: list[T] = []
     errors: list[BaseException] = []
 
     def job() -> None:
         try:
-            context.setJobGroup(group, "wordalloc", interruptOnCancel=True)
-            results.append(work())
+            with open_session(master) as session:
+                session.sparkContext.setJobGroup(group, "wordalloc", interruptOnCancel=True)
+                sessions.append(session)
+                results.append(work(session, sizes.append))
         except BaseException as error:
             errors.append(error)
+        finally:
+            sessions.clear()
 
     thread = threading.Thread(target=job, name=group, daemon=True)
     thread.start()
     try:
         while thread.is_alive():
             thread.join(_POLL)
-            if progress is not None:
-                progress(int(size * _share_read(session, group)), size)
+            if progress is not None and sizes:
+                share = 1.0
+                with deferred_interrupts(), contextlib.suppress(Exception):  # the session may be over by now
+                    share = _share_read(sessions[0], group)
+                progress(int(sizes[0] * share), sizes[0])
     except BaseException:
-        with deferred_interrupts():
-            context.cancelJobGroup(group)
+        with deferred_interrupts(), contextlib.suppress(Exception):
+            if sessions:
+                sessions[0].sparkContext.cancelJobGroup(group)
             thread.join(_CONNECT)
         raise
     if errors:
@@ -148,7 +160,7 @@ def _private(session: SparkSession) -> SparkSession:
     return session
 
 
-def _start(master: str | None) -> SparkContext:
+def _start(master: str | None) -> Context:
     """Start a JVM, unless one waits, and a context in it. What Spark has to say goes to a file, not to stderr."""
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway

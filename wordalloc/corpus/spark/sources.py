@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wordalloc.allocations import Bigrams
@@ -13,9 +14,11 @@ from wordalloc.corpus.spark.encoding import encode_files
 from wordalloc.corpus.spark.files import HadoopFile, find_files
 from wordalloc.corpus.spark.pairs import count_pairs
 from wordalloc.corpus.spark.ready_counts import read_counts
-from wordalloc.corpus.spark.session import open_session
+from wordalloc.corpus.spark.session import run
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
+
+Told = Callable[[int], None]
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,12 +35,16 @@ def read_vocabulary_on_spark(
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Return the vocabulary of texts, or of one Parquet file of ready counts; see `read_vocabulary`."""
-    with open_session(master) as session:
+
+    def work(session: SparkSession, told_size: Told) -> Vocabulary:
         files, kinds = find_files(session, sources, column)
+        told_size(sum(file.size for file in files))
         if kinds == ["parquet"]:
-            return read_counts(session, files[0], text.unk, max_size=max_size, min_count=min_count, progress=progress)
+            return read_counts(session, files[0], text.unk, max_size=max_size, min_count=min_count)
         _check_texts(files, kinds)
-        return count_files(session, files, text, max_size=max_size, min_count=min_count, progress=progress)
+        return count_files(session, files, text, max_size=max_size, min_count=min_count)
+
+    return run(master, work, progress)
 
 
 def read_bigrams_on_spark(
@@ -51,10 +58,12 @@ def read_bigrams_on_spark(
     progress: Progress | None = None,
 ) -> Bigrams:
     """Return the bigrams of texts, with the vocabulary counted from them; see `read_bigrams`."""
-    with open_session(master) as session:
-        files = find_texts(session, sources, column)
-        vocabulary = count_files(session, files, text, max_size=max_size, min_count=min_count, progress=progress)
-        return count_pairs(session, files, vocabulary, progress=progress)
+
+    def work(session: SparkSession, told_size: Told) -> Bigrams:
+        files = _texts(session, sources, column, told_size)
+        return count_pairs(session, files, count_files(session, files, text, max_size=max_size, min_count=min_count))
+
+    return run(master, work, progress)
 
 
 def count_on_spark(
@@ -68,9 +77,12 @@ def count_on_spark(
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count the words of texts; see `wordalloc.count`."""
-    with open_session(master) as session:
-        files = find_texts(session, paths, column)
-        return count_files(session, files, text, max_size=max_size, min_count=min_count, progress=progress)
+
+    def work(session: SparkSession, told_size: Told) -> Vocabulary:
+        files = _texts(session, paths, column, told_size)
+        return count_files(session, files, text, max_size=max_size, min_count=min_count)
+
+    return run(master, work, progress)
 
 
 def count_bigrams_on_spark(
@@ -82,8 +94,11 @@ def count_bigrams_on_spark(
     progress: Progress | None = None,
 ) -> Bigrams:
     """Count the pairs of texts; see `wordalloc.count_bigrams`."""
-    with open_session(master) as session:
-        return count_pairs(session, find_texts(session, paths, column), vocabulary, progress=progress)
+
+    def work(session: SparkSession, told_size: Told) -> Bigrams:
+        return count_pairs(session, _texts(session, paths, column, told_size), vocabulary)
+
+    return run(master, work, progress)
 
 
 def encode_on_spark(
@@ -96,14 +111,18 @@ def encode_on_spark(
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Encode texts to a folder of ids; see `encode_to_folder`."""
-    with open_session(master) as session:
-        return encode_files(session, find_texts(session, paths, column), vocabulary, folder, progress)
+
+    def work(session: SparkSession, told_size: Told) -> dict[str, int]:
+        return encode_files(session, _texts(session, paths, column, told_size), vocabulary, folder)
+
+    return run(master, work, progress)
 
 
-def find_texts(session: SparkSession, sources: Paths, column: str | None) -> list[HadoopFile]:
+def _texts(session: SparkSession, sources: Paths, column: str | None, told_size: Told) -> list[HadoopFile]:
     """Find files, and refuse those that hold anything but text."""
     files, kinds = find_files(session, sources, column)
     _check_texts(files, kinds)
+    told_size(sum(file.size for file in files))
     return files
 
 
