@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wordalloc
-from wordalloc.corpus import demo, encode, encoding, write_demo_corpus
+from wordalloc.corpus import demo, encode, encoding, ranks, write_demo_corpus
 from wordalloc.errors import InputError
 
 
@@ -123,7 +123,7 @@ def test_unknown_words_need_a_word_for_them(tmp_path):
 
 
 def test_a_full_lookup_still_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoding._Lookup, "_MAX_LEARNT", 1)
+    monkeypatch.setattr(ranks.Ranks, "_MOST_LEARNT", 1)
     (tmp_path / "text.txt").write_text("A b B a É x y z X\n")
     vocabulary = wordalloc.Vocabulary.from_counts(
         ["a", "b", "<unk>", "<eos>"], [4, 3, 2, 1], text=wordalloc.TextOptions(lowercase=True)

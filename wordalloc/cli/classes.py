@@ -11,7 +11,7 @@ from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
-from wordalloc.cli.sources import Source, source_command
+from wordalloc.cli.sources import Source, engine_options, source_command
 from wordalloc.pipelines.allocate import CLASS_METHODS, TREE_METHODS, Text
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _profile = click.option("--profile", type=click.Path(), metavar="FILE", help="Th
 
 
 @click.command()
+@engine_options
 @source_command
 @output_option("default: ./<source>.bigrams.safetensors")
 @json_option

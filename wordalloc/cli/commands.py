@@ -10,6 +10,7 @@ from wordalloc.cli.comparing import compare
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
+from wordalloc.cli.encoding import encode
 from wordalloc.cli.files import export, import_, show
 from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
 from wordalloc.cli.scoring import score
@@ -42,6 +43,7 @@ for _command in (
     demo,
     count,
     bigrams,
+    encode,
     buckets,
     calibrate,
     cutoffs,

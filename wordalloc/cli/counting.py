@@ -15,11 +15,12 @@ from wordalloc.cli.render import (
     percent,
     print_table,
 )
-from wordalloc.cli.sources import Source, source_command
+from wordalloc.cli.sources import Source, engine_options, source_command
 from wordalloc.vocabulary import Vocabulary
 
 
 @click.command()
+@engine_options
 @source_command
 @output_option("default: ./<source>.vocabulary.safetensors")
 @json_option
@@ -27,9 +28,10 @@ def count(source: Source, output: str | None, as_json: bool) -> None:
     """Count the words of a text, once for all later commands.
 
     \b
-    Example:
+    Examples:
       wordalloc count corpus.txt --min-count 3
       wordalloc cutoffs corpus.vocabulary.safetensors
+      wordalloc count s3a://bucket/corpus --engine spark --master spark://host:7077 --max-size 1000000
     """
     from wordalloc.allocations import save
 

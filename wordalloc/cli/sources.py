@@ -40,6 +40,18 @@ TEXT_OPTIONS = (
 COUNTS_OPTION = click.option(
     "--counts", type=click.Path(), metavar="FILE", help="Counts for a tokenizer.json or vocab.json given as SOURCE."
 )
+_ENGINE_OPTIONS = (
+    click.option(
+        "--column", metavar="NAME", help="Column of text of a Parquet SOURCE (default: text, or the only one)."
+    ),
+    click.option(
+        "--engine",
+        type=click.Choice(["duckdb", "spark"]),
+        default="duckdb",
+        help="Work here (the default), or on Spark, set up by its own configuration; the result is the same.",
+    ),
+    click.option("--master", metavar="URL", help="Spark's master (default: its configuration's, else all cores here)."),
+)
 
 
 @dataclass(frozen=True)
@@ -72,9 +84,14 @@ class Source:
         names = ["standard input" if path == "-" else printable(Path(path).name) for path in self.paths]
         return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
+    @property
+    def stem(self) -> str:
+        """What a result is called after."""
+        return _stem(self.paths[0])
+
     def output(self, chosen: str | None, kind: str) -> Path:
         """Return where the result goes: `chosen`, or ``./<stem>.<kind>.safetensors``; never onto the source."""
-        target = Path(chosen or f"{_stem(self.paths[0])}.{kind}.safetensors")
+        target = Path(chosen or f"{self.stem}.{kind}.safetensors")
         for path in self.paths:
             if path != "-" and target.exists() and Path(path).exists() and target.samefile(path):
                 raise InputError(f"the result would overwrite its own source {path}; name another file with -o")
@@ -92,12 +109,22 @@ def source_command(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def collect(paths: tuple[str, ...], **keywords: Any) -> Any:
-        options = {**take_text_options(keywords), "counts": keywords.pop("counts")}
+        engine: dict[str, Any] = {
+            name: keywords.pop(name) for name in ("column", "engine", "master") if name in keywords
+        }
+        options = {**take_text_options(keywords), "counts": keywords.pop("counts"), **engine}
         return command(source=Source(paths, options), **keywords)
 
     for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION)):
         collect = option(collect)
     return click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")(collect)
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --column, --engine and --master, as `wordalloc.count` takes them."""
+    for option in reversed(_ENGINE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def _stem(path: str) -> str:

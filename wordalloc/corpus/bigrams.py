@@ -8,17 +8,20 @@ where memory does not suffice. Time O(tokens), memory bounded by the limit plus 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import Bigrams
 from wordalloc.corpus.encoding import EncodedText, encode_inputs
-from wordalloc.corpus.engine import Progress, open_database
+from wordalloc.corpus.engine import Progress, on_spark, open_database
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
+NO_PAIRS = "the text has no two words in a row, so there are no pairs to count"
 _CHUNK = 1 << 23  # tokens aggregated at a time
 
 
@@ -28,6 +31,9 @@ def count_bigrams(
     *,
     memory_limit: str | None = None,
     threads: int | None = None,
+    column: str | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
     progress: Progress | None = None,
 ) -> Bigrams:
     """Count the adjacent pairs of words of text files.
@@ -42,6 +48,8 @@ def count_bigrams(
         Memory for counting, such as ``"512MB"``; what exceeds it is spilled to disk. Default: DuckDB's.
     threads : int, optional
         Default: the number of processors. The result does not depend on it.
+    column, engine, master : str, optional
+        As in `wordalloc.count`.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)`` while the text is encoded.
 
@@ -66,8 +74,13 @@ def count_bigrams(
     >>> [(vocabulary.words[i], vocabulary.words[j], n) for i, j, n in zip(bigrams.left, bigrams.right, bigrams.count)]
     [('a', 'b', np.int64(2)), ('b', 'a', np.int64(2))]
     """
+    if on_spark(engine, master, memory_limit, threads):
+        from wordalloc.corpus.spark import count_bigrams_on_spark
+
+        return count_bigrams_on_spark(paths, vocabulary, column=column, master=master, progress=progress)
+    resources: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
     with open_inputs(paths) as files:
-        return count_bigrams_of_inputs(files, vocabulary, memory_limit=memory_limit, threads=threads, progress=progress)
+        return count_bigrams_of_inputs(texts(files, column), vocabulary, progress=progress, **resources)
 
 
 def count_bigrams_of_inputs(
@@ -90,7 +103,7 @@ def count_bigrams_of_inputs(
             "SELECT pair, sum(n)::BIGINT AS n FROM partial GROUP BY pair ORDER BY pair"
         ).fetchnumpy()
     if not counted["pair"].size:
-        raise InputError("the text has no two words in a row, so there are no pairs to count")
+        raise InputError(NO_PAIRS)
     left, right = np.divmod(counted["pair"].astype(np.int64), vocabulary.size)
     return Bigrams(vocabulary, left, right, counted["n"].astype(np.int64))
 

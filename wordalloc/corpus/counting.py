@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wordalloc.checks import exact_sum
-from wordalloc.corpus.engine import Progress, open_database
+from wordalloc.corpus.engine import Progress, on_spark, open_database
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, MAX_COUNT, TextOptions, Vocabulary
@@ -47,6 +48,9 @@ def count(
     min_count: int = 1,
     memory_limit: str | None = None,
     threads: int | None = None,
+    column: str | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count the words of text files.
@@ -75,6 +79,13 @@ def count(
         Memory for counting, such as ``"512MB"``; what exceeds it is spilled to disk. Default: DuckDB's.
     threads : int, optional
         Default: the number of processors.
+    column : str, optional
+        The column of text, in Parquet; by default the one called ``text`` or the only one of strings.
+    engine : {"duckdb", "spark"}
+        What counts; the result is the same. With Spark, paths may be any URLs that it reads; memory and threads are
+        what its own configuration says.
+    master : str, optional
+        Spark's master, such as ``"spark://host:7077"``. Default: what its configuration says, else this machine.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)``.
 
@@ -99,16 +110,13 @@ def count(
     {'<eos>': 2, 'be': 2, 'to': 2, 'not': 1, 'or': 1, '<unk>': 0}
     """
     text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+    limits: dict[str, Any] = {"max_size": max_size, "min_count": min_count, "progress": progress}
+    if on_spark(engine, master, memory_limit, threads):
+        from wordalloc.corpus.spark import count_on_spark
+
+        return count_on_spark(paths, text, column=column, master=master, **limits)
     with open_inputs(paths) as files:
-        return count_inputs(
-            files,
-            text,
-            max_size=max_size,
-            min_count=min_count,
-            memory_limit=memory_limit,
-            threads=threads,
-            progress=progress,
-        )
+        return count_inputs(texts(files, column), text, memory_limit=memory_limit, threads=threads, **limits)
 
 
 def count_inputs(
@@ -122,19 +130,15 @@ def count_inputs(
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count files that are open already; see `count`."""
-    names = ", ".join(file.name for file in files)
     with open_database(memory_limit, threads) as connection:
         connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
         lines = _count_files(connection, files, text, progress)
         specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
         tokens = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM partial") + (lines if text.eos else 0)
-        _keep(connection, text, specials, _room(max_size, len(specials)), min_count)
+        _keep(connection, text, specials, room_for(max_size, len(specials)), min_count)
         words, lengths, counts = _ranked(connection)
     if counts.size == len(specials):
-        if not any(file.size for file in files):
-            raise InputError(f"{names}: empty; there is nothing to count")
-        few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
-        raise InputError(f"{names}: no word is seen at least {min_count} times; {few}")
+        raise nothing_counted(files, min_count)
     return Vocabulary.from_bytes(
         bytes(words),
         np.cumsum(lengths, dtype=np.int64),
@@ -143,6 +147,15 @@ def count_inputs(
         source=describe(files, tokens),
         parameters={"max_size": max_size, "min_count": min_count},
     )
+
+
+def nothing_counted(files: Sequence[Input], min_count: int) -> InputError:
+    """Return the error that says why no word was kept."""
+    names = ", ".join(file.name for file in files)
+    if not any(file.size for file in files):
+        return InputError(f"{names}: empty; there is nothing to count")
+    few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
+    return InputError(f"{names}: no word is seen at least {min_count} times; {few}")
 
 
 def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: int) -> Vocabulary:
@@ -158,7 +171,7 @@ def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: i
     kept = np.flatnonzero(regular & (counts >= min_count) if min_count > 1 else regular)
     n_regular = vocabulary.size - len(specials)
     if max_size is not None and (kept.size < n_regular or vocabulary.size > max_size):
-        kept = kept[: _room(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
+        kept = kept[: room_for(max_size, len({unk, *specials}))]  # of what is dropped, `unk` is the count
     if kept.size == n_regular:
         return vocabulary
     if not kept.size:
@@ -178,7 +191,7 @@ def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: i
     )
 
 
-def describe(files: list[Input], tokens: int) -> dict[str, Any]:
+def describe(files: Sequence[Input], tokens: int) -> dict[str, Any]:
     """Return what an allocation file remembers of its sources: names and sizes, and the number of tokens."""
     listed = sorted((file.base_name, file.size) for file in files)
     return {"names": [name for name, _ in listed], "sizes": [size for _, size in listed], "tokens": tokens}
@@ -289,7 +302,7 @@ def _ranked(
     return words, lengths, counts
 
 
-def _room(max_size: int | None, n_specials: int) -> int | None:
+def room_for(max_size: int | None, n_specials: int) -> int | None:
     """How many words fit beside the special ones."""
     if max_size is not None and max_size <= n_specials:
         raise InputError(f"--max-size {max_size} leaves no room beside <unk> and <eos>; give at least {n_specials + 1}")

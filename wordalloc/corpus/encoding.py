@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wordalloc.corpus.encoded_folder import META, read_meta, read_part
 from wordalloc.corpus.engine import Progress
-from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
-from wordalloc.errors import InputError, RunError
+from wordalloc.corpus.ranks import Ranks
+from wordalloc.corpus.reading import Input, Paths, names_of, open_inputs, read_blocks
+from wordalloc.errors import FormatError, InputError, RunError
 from wordalloc.files import cache_directory, temporary_folder
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
 _LAYOUT = 2  # part of the key: a change of the layout makes new entries
+
+
+_Block = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], int]  # ids, line ends, how many are unknown
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        As in `wordalloc.count`.
+        As in `wordalloc.count`; or one folder that ``wordalloc encode`` wrote by the same vocabulary.
     vocabulary : Vocabulary
         Gives the ids. Words outside it are read as its unknown word.
     progress : callable, optional
@@ -75,6 +82,9 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
     >>> encoded.ids.tolist(), encoded.line_ends.tolist(), encoded.n_unknown
     ([0, 1, 3, 2, 0, 3], [3, 6], 1)
     """
+    names = names_of(paths)
+    if len(names) == 1 and (Path(names[0]) / META).is_file():
+        return _encode_folder(Path(names[0]), vocabulary, progress)
     with open_inputs(paths) as files:
         return encode_inputs(files, vocabulary, progress=progress)
 
@@ -82,11 +92,31 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
 def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:
     """Encode files that are open already; see `encode`."""
     text = vocabulary.text or TextOptions()
+    names = ", ".join(file.name for file in files)
+    return _cached(_key(files, vocabulary, text), names, lambda: _encoded(files, vocabulary, text, progress))
+
+
+def _encode_folder(folder: Path, vocabulary: Vocabulary, progress: Progress | None) -> EncodedText:
+    """Read a text that is encoded already; see `wordalloc.corpus.encoded_folder`."""
+    meta = read_meta(folder, vocabulary)
+    paths = [folder / name for name in (META, *itertools.chain.from_iterable(meta["files"]))]
+    try:
+        key = _digest(f"{_LAYOUT} ids", paths)
+    except OSError as error:
+        raise FormatError(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    text = _cached(key, str(folder), lambda: _read_parts(folder, meta, vocabulary.size, progress))
+    if (text.ids.size, text.line_ends.size) != (meta["tokens"], meta["lines"]):
+        raise FormatError(f"{folder}: damaged: it holds other numbers of lines and tokens than its {META} says")
+    return text
+
+
+def _cached(key: str, name: str, blocks: Callable[[], Iterable[Iterable[_Block]]]) -> EncodedText:
+    """Return a text from the cache, written there first if need be, from the blocks of each of its files."""
     cache = cache_directory("ids")
-    entry = cache / _key(files, vocabulary, text)
+    entry = cache / key
     encoded = _load(entry)
     if encoded is None:
-        _write(entry, files, vocabulary, text, progress)
+        _write(entry, name, blocks())
         encoded = _load(entry)
     if encoded is None:
         raise RunError(f"the cache folder {cache} was taken away while it was written; run the command again")
@@ -109,10 +139,46 @@ def _cache_errors(cache: Path) -> Iterator[None]:
         ) from error
 
 
-def _key(files: list[Input], vocabulary: Vocabulary, text: TextOptions) -> str:
-    digest = hashlib.sha256(f"{_LAYOUT} {vocabulary.fingerprint} {text}".encode())
+def _encoded(
+    files: list[Input], vocabulary: Vocabulary, text: TextOptions, progress: Progress | None
+) -> Iterator[Iterator[_Block]]:
+    lookup, total, finished = Lookup(vocabulary, text), sum(file.size for file in files), 0
+
+    def blocks(file: Input) -> Iterator[_Block]:
+        for block, position in whole_lines(file, text):
+            yield lookup.encode(block)
+            if progress is not None:
+                progress(finished + position, total)
+
     for file in files:
-        with file.path.open("rb") as opened:
+        yield blocks(file)
+        finished += file.size
+
+
+def _read_parts(folder: Path, meta: dict[str, Any], size: int, progress: Progress | None) -> Iterator[Iterator[_Block]]:
+    unknown, done = meta["unknown"], 0
+
+    def blocks(names: list[str]) -> Iterator[_Block]:
+        nonlocal unknown, done
+        for name in names:
+            ids, ends = read_part(folder, name, size)
+            yield ids, ends, unknown
+            unknown, done = 0, done + ids.size  # of all parts together, so it is said once
+            if progress is not None:
+                progress(done, meta["tokens"])
+
+    return map(blocks, meta["files"])
+
+
+def _key(files: list[Input], vocabulary: Vocabulary, text: TextOptions) -> str:
+    columns = "".join(f" {file.column!r}" for file in files if file.column is not None)
+    return _digest(f"{_LAYOUT} {vocabulary.fingerprint} {text}{columns}", [file.path for file in files])
+
+
+def _digest(start: str, paths: list[Path]) -> str:
+    digest = hashlib.sha256(start.encode())
+    for path in paths:
+        with path.open("rb") as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
 
@@ -130,27 +196,20 @@ def _load(entry: Path) -> EncodedText | None:
         return None
 
 
-def _write(
-    entry: Path, files: list[Input], vocabulary: Vocabulary, text: TextOptions, progress: Progress | None
-) -> None:
+def _write(entry: Path, name: str, files: Iterable[Iterable[_Block]]) -> None:
     """Write an entry in a folder of its own, which gets its final name when it is whole."""
     with _cache_errors(entry.parent), temporary_folder("new-", entry.parent) as folder:
-        lookup = _Lookup(vocabulary, text)
-        tokens = lines = unknown = finished = 0
-        total, file_ends = sum(file.size for file in files), []
+        tokens = lines = unknown = 0
+        file_ends = []
         with (folder / "ids.int32").open("wb") as id_file, (folder / "line_ends.int64").open("wb") as end_file:
-            for file in files:
-                for block, position in _whole_lines(file, text):
-                    ids, ends, n_unknown = lookup.encode(block)
+            for blocks in files:
+                for ids, ends, n_unknown in blocks:
                     ids.tofile(id_file)
                     (ends + tokens).tofile(end_file)
                     tokens, lines, unknown = tokens + ids.size, lines + ends.size, unknown + n_unknown
-                    if progress is not None:
-                        progress(finished + position, total)
                 file_ends.append(tokens)
-                finished += file.size
         if not tokens:
-            raise InputError(f"{', '.join(file.name for file in files)}: there is no word to encode")
+            raise no_word_error(name)
         meta = {"file_ends": file_ends, "lines": lines, "unknown": unknown}
         (folder / "meta.json").write_text(json.dumps(meta))
         if entry.exists():
@@ -159,7 +218,7 @@ def _write(
             folder.rename(entry)
 
 
-def _whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:
+def whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:
     """Yield the blocks of a file; its last line ends in a line feed even where the file does not."""
     block, position = "\n", 0
     for block, position in read_blocks(file, text.errors):
@@ -168,33 +227,37 @@ def _whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:
         yield "\n", position
 
 
-class _Lookup(dict[str, int]):
-    """Rank of every word as it is spelt in the text; lower-cased spellings are learnt when they are met."""
+def no_word_error(name: str) -> InputError:
+    """Return the error of a text that has no token."""
+    return InputError(f"{name}: there is no word to encode")
 
-    _NOTHING, _LINE_END, _UNKNOWN = -1, -2, -3
-    _MAX_LEARNT = 1_000_000  # spellings; a bound on memory where a text has no end of odd ones
+
+def stranger_error(word: str) -> InputError:
+    """Return the error of a word that is out of a vocabulary which has no word for unknown ones."""
+    return InputError(
+        f"the word {word!r} is not in the vocabulary, which has no word for unknown ones; "
+        "count the vocabulary from this text, or limit it with --min-count so that it gets <unk>"
+    )
+
+
+class Lookup(Ranks):
+    """Encodes blocks of text by a vocabulary."""
+
+    _NOTHING, _LINE_END = -2, -3
 
     def __init__(self, vocabulary: Vocabulary, text: TextOptions) -> None:
-        super().__init__({} if text.lowercase else vocabulary.ranks)
-        self._ranks = vocabulary.ranks
-        self._lowercase = text.lowercase
+        super().__init__(vocabulary.ranks, text.lowercase)
         self._eos = vocabulary.ranks.get(EOS) if text.eos else None
         self._unk = vocabulary.ranks.get(text.unk)
-        self._full = len(self) + self._MAX_LEARNT
         self.update({"": self._NOTHING, "\n": self._LINE_END})
 
     def __missing__(self, word: str) -> int:
-        rank = self._ranks.get(word.lower(), self._UNKNOWN) if self._lowercase else self._UNKNOWN
-        if rank == self._UNKNOWN and self._unk is None:
-            raise InputError(
-                f"the word {word!r} is not in the vocabulary, which has no word for unknown ones; "
-                "count the vocabulary from this text, or limit it with --min-count so that it gets <unk>"
-            )
-        if len(self) < self._full:
-            self[word] = rank
+        rank = super().__missing__(word)
+        if rank == self.UNKNOWN and self._unk is None:
+            raise stranger_error(word)
         return rank
 
-    def encode(self, block: str) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], int]:
+    def encode(self, block: str) -> _Block:
         """Return the ids of a block, where its lines end in them, and how many were unknown."""
         pieces = block.replace("\n", " \n ").split(" ")
         codes = np.fromiter(map(self.__getitem__, pieces), np.int32, len(pieces))
@@ -206,7 +269,7 @@ class _Lookup(dict[str, int]):
         else:
             ends = np.flatnonzero(is_end) + 1
             codes[is_end] = self._eos
-        unknown = codes == self._UNKNOWN
+        unknown = codes == self.UNKNOWN
         if self._unk is not None:
             codes[unknown] = self._unk
         return codes, ends.astype(np.int64), int(unknown.sum())

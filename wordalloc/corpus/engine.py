@@ -1,4 +1,4 @@
-"""The counting engine, DuckDB, loaded when it is first needed."""
+"""The counting engines: DuckDB, loaded when it is first needed, or Spark."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def load_duckdb() -> ModuleType:
     with deferred_interrupts():
         import duckdb
     return duckdb
+
+
+def on_spark(engine: str, master: str | None, memory_limit: str | None = None, threads: int | None = None) -> bool:
+    """Tell whether Spark is to count, and refuse options that are the other engine's."""
+    if engine not in ("duckdb", "spark"):
+        raise InputError(f"the engine must be 'duckdb' or 'spark', not {engine!r}")
+    if engine == "duckdb" and master is not None:
+        raise InputError(f"--master {master} is for Spark: add --engine spark")
+    if engine == "spark" and (memory_limit is not None or threads is not None):
+        raise InputError(
+            "Spark's memory and threads are set in its own configuration (spark.executor.memory and others)"
+        )
+    return engine == "spark"
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from wordalloc.corpus.parquet import Columns, read_columns, read_rows
 from wordalloc.errors import InputError
 from wordalloc.files import temporary_folder
 
@@ -44,16 +45,27 @@ class Input:
         What the user called it.
     size : int
         Bytes on disk.
+    column : str, optional
+        Of a Parquet file whose rows are the text.
     """
 
     path: Path
     name: str
     size: int
+    column: str | None = None
 
     @property
     def base_name(self) -> str:
         """What an allocation file remembers: no folders."""
         return "stdin" if self.name == STDIN else Path(self.name).name
+
+    def open(self) -> IO[bytes]:
+        """Open the file's bytes."""
+        return self.path.open("rb")
+
+    def columns(self) -> Columns:
+        """Return the names and types of a Parquet file's columns."""
+        return read_columns(self)
 
 
 @contextlib.contextmanager
@@ -70,12 +82,18 @@ def open_inputs(paths: Paths) -> Iterator[list[Input]]:
     InputError
         If a file is missing, is a folder or cannot be read, or a pattern matches nothing.
     """
+    names = names_of(paths)
+    with temporary_folder("wordalloc-stdin-") as folder:
+        expanded = [name for pattern in names for name in _expand(pattern)]
+        yield [_open(name, folder / str(number)) for number, name in enumerate(expanded)]
+
+
+def names_of(paths: Paths) -> list[str]:
+    """Return the sources' names, of which there must be one."""
     names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not names:
         raise InputError("no source is given; name a text file, or - for standard input")
-    with temporary_folder("wordalloc-stdin-") as folder:
-        expanded = [name for pattern in names for name in _expand(os.fspath(pattern))]
-        yield [_open(name, folder / str(number)) for number, name in enumerate(expanded)]
+    return [os.fspath(name) for name in names]
 
 
 def read_blocks(
@@ -88,7 +106,7 @@ def read_blocks(
     Parameters
     ----------
     file : Input
-        Plain text, or gzip, bzip2 or Zstandard, told by its first bytes.
+        Plain text, or gzip, bzip2 or Zstandard, told by its first bytes; or Parquet, where it has a `column`.
     errors : {"strict", "replace"}
         Invalid UTF-8 and NUL bytes are an error that names the offset, or read as U+FFFD.
     block_bytes : int
@@ -108,6 +126,10 @@ def read_blocks(
             block, start = block[len(BOM) :], len(BOM)
         return _decode(block if keep_separators else block.translate(_TO_SPACE), file, start, errors)
 
+    if file.column is not None:
+        for rows, position in read_rows(file, errors):
+            yield rows if keep_separators else rows.translate(_CHARACTERS_TO_SPACE), position
+        return
     offset = 0  # of the first byte of `pending` in the decompressed stream
     pending: list[bytes] = []
     position = waiting = 0  # bytes of the word that `pending` is the beginning of
@@ -126,7 +148,7 @@ def read_blocks(
         pending, waiting = [chunk[cut:]], len(chunk) - cut
         yield decode(block, offset), position
         offset += len(block)
-    if rest := b"".join(pending):
+    if (rest := b"".join(pending)) and (offset or rest != BOM):  # nothing but a byte order mark is an empty text
         yield decode(rest, offset), position
 
 
@@ -172,6 +194,7 @@ def first_bytes(file: Input, size: int = 1 << 16) -> bytes:
 
 _SEPARATOR_BYTES = [bytes([value]) for value in SEPARATORS]
 _TO_SPACE = bytes.maketrans(b"\t\v\f\r", b"    ")
+_CHARACTERS_TO_SPACE = str.maketrans("\t\v\f\r", "    ")
 
 
 def _expand(name: str) -> list[str]:
@@ -212,7 +235,7 @@ def _copied(stream: IO[bytes], name: str, copy: Path) -> Input:
 def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
     """Yield decompressed chunks and how many bytes of the file they took."""
     try:
-        with file.path.open("rb") as raw:
+        with file.open() as raw:
             magic = raw.read(4)
             raw.seek(0)
             if magic.startswith(_ZSTANDARD):
@@ -281,7 +304,7 @@ def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
 
 def _unit(file: Input) -> str:
     """Return what offsets count, for the message of an error."""
-    with file.path.open("rb") as raw:
+    with file.open() as raw:
         return "decompressed byte" if raw.read(4).startswith((_ZSTANDARD, _GZIP, _BZIP2)) else "byte"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordalloc.corpus.engine import load_duckdb
+from wordalloc.corpus.parquet import count_columns, damaged, quoted, read_columns
 from wordalloc.corpus.reading import BOM, Input, read_lines, read_whole
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
@@ -108,16 +109,19 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
 
 def read_parquet(file: Input) -> Counts:
     """Read a Parquet file of two columns, text and whole numbers (``word`` and ``count`` among more)."""
+    columns = read_columns(file)
+    found = count_columns(columns)
+    if found is None:
+        listed = ", ".join(f"{name} ({kind})" for name, kind in columns)
+        raise InputError(f"{file.name}: expected a column of words and one of counts, found {listed}")
     duckdb = load_duckdb()
+    word, count = map(quoted, found)
     try:
         with duckdb.connect(":memory:") as connection:
-            table = connection.execute("SELECT * FROM read_parquet(?)", [str(file.path)])
-            columns = [(name, str(kind)) for name, kind, *_ in table.description or []]
-            word, count = _columns(file, columns)
             rows = connection.execute(f"SELECT {word}, {count} FROM read_parquet(?)", [str(file.path)])
             return _checked_rows(file, iter(rows.fetchone, None))
     except duckdb.Error as error:
-        raise FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}") from error
+        raise damaged(file, error) from error
 
 
 def _checked_rows(file: Input, rows: Iterator[tuple[Any, Any]]) -> Counts:
@@ -212,14 +216,3 @@ def _tokenizer_ids(file: Input, content: dict[str, Any]) -> dict[str, int]:
     if len(set(ids.values())) < len(ids):
         raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id")
     return ids
-
-
-def _columns(file: Input, columns: list[tuple[str, str]]) -> tuple[str, str]:
-    texts = [name for name, kind in columns if kind in ("VARCHAR", "STRING", "str")]
-    numbers = [name for name, kind in columns if "INT" in kind.upper() or kind == "NUMBER"]
-    word = "word" if "word" in texts else texts[0] if len(texts) == 1 else None
-    count = "count" if "count" in numbers else numbers[0] if len(numbers) == 1 else None
-    if word is None or count is None:
-        found = ", ".join(f"{name} {kind}" for name, kind in columns)
-        raise InputError(f"{file.name}: expected a column of words and one of counts, found {found}")
-    return tuple('"' + name.replace('"', '""') + '"' for name in (word, count))  # type: ignore[return-value]

@@ -10,14 +10,13 @@ from wordalloc.allocations import Bigrams, load
 from wordalloc.allocations.storage import is_allocation_file
 from wordalloc.corpus.bigrams import count_bigrams_of_inputs
 from wordalloc.corpus.counting import count_inputs, describe, limited
-from wordalloc.corpus.engine import Progress
-from wordalloc.corpus.reading import Input, Paths, first_bytes, open_inputs
+from wordalloc.corpus.engine import Progress, on_spark
+from wordalloc.corpus.kinds import tell_kind
+from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.corpus.ready_counts import (
     Tokens,
     count_tokens,
     count_with_tokenizer,
-    looks_like_json_object,
-    looks_like_tsv,
     read_json,
     read_parquet,
     read_tsv,
@@ -38,6 +37,9 @@ def read_vocabulary(
     counts: str | os.PathLike[str] | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    column: str | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Return the vocabulary of any source, told apart by its content.
@@ -48,7 +50,7 @@ def read_vocabulary(
         One or more texts; or one file of ready counts (TSV ``word<TAB>count``, a JSON object, Parquet); or a
         Hugging Face ``tokenizer.json`` or ``vocab.json`` together with `counts` or with texts; or one file
         written by wordalloc.
-    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, progress
+    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, column, engine, master, progress
         As in `wordalloc.count`. The first three concern text alone: ready counts and files keep what they hold.
         From ready counts `unk` is added only where words are dropped.
     counts : path-like, optional
@@ -61,15 +63,22 @@ def read_vocabulary(
     """
     text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
     limits: dict[str, Any] = {"max_size": max_size, "min_count": min_count}
-    engine: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
-    with open_inputs(sources) as files:
-        kinds = [_kind(file) for file in files]
+    if on_spark(engine, master, memory_limit, threads):
+        from wordalloc.corpus.spark import read_vocabulary_on_spark
+
+        if counts is not None:
+            raise InputError("--counts are read on this machine: leave out --engine spark")
+        return read_vocabulary_on_spark(sources, text, column=column, master=master, progress=progress, **limits)
+    resources: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
+    with open_inputs(sources) as found:
+        told = [tell_kind(file, column) for file in found]
+        files, kinds = [file for file, _ in told], [kind for _, kind in told]
         if set(kinds) == {"text"}:
             if counts is not None:
                 raise InputError(f"--counts goes with a tokenizer.json or vocab.json, but {files[0].name} is text")
-            return count_inputs(files, text, **limits, **engine)
+            return count_inputs(files, text, **limits, **resources)
         if kinds[0] == "json" and set(kinds[1:]) <= {"text"}:
-            vocabulary = _from_json(files, text, counts, engine)
+            vocabulary = _from_json(files, text, counts, resources)
         elif len(files) > 1:
             mixed = ", ".join(f"{file.name} ({kind})" for file, kind in zip(files, kinds, strict=True))
             raise InputError(f"sources of different kinds cannot be joined: {mixed}; give one of them, or texts alone")
@@ -93,6 +102,9 @@ def read_bigrams(
     min_count: int = 1,
     memory_limit: str | None = None,
     threads: int | None = None,
+    column: str | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
     progress: Progress | None = None,
 ) -> Bigrams:
     """Return the bigrams of texts, with the vocabulary counted from them; or those of a file that holds them.
@@ -101,7 +113,7 @@ def read_bigrams(
     ----------
     sources : path-like or iterable of path-like
         One or more texts; or one file of bigrams written by wordalloc.
-    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, progress
+    lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, column, engine, master, progress
         As in `wordalloc.count`, for texts.
 
     Raises
@@ -109,34 +121,30 @@ def read_bigrams(
     InputError
         If a source cannot be read, or holds no pairs of words.
     """
-    engine: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
-    with open_inputs(sources) as files:
-        if len(files) == 1 and is_allocation_file(files[0].path):
-            content = load(files[0].path)
+    text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
+    limits: dict[str, Any] = {"max_size": max_size, "min_count": min_count}
+    if on_spark(engine, master, memory_limit, threads):
+        from wordalloc.corpus.spark import read_bigrams_on_spark
+
+        return read_bigrams_on_spark(sources, text, column=column, master=master, progress=progress, **limits)
+    resources: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
+    with open_inputs(sources) as found:
+        if len(found) == 1 and is_allocation_file(found[0].path):
+            content = load(found[0].path)
             if isinstance(content, Bigrams):
                 return content
-        for file in files:
-            if (kind := _kind(file)) != "text":
+        files = []
+        for opened in found:
+            file, kind = tell_kind(opened, column)
+            if kind != "text":
                 raise InputError(f"{file.name}: adjacent words are counted from text or a file of bigrams, not {kind}")
-        text = TextOptions(lowercase=lowercase, unk=unk, eos=eos, errors=errors)
-        vocabulary = count_inputs(files, text, max_size=max_size, min_count=min_count, **engine)
-        return count_bigrams_of_inputs(files, vocabulary, **engine)
-
-
-def _kind(file: Input) -> str:
-    """Return allocation, parquet, json, tsv or text. A file of JSON that is no object is a text."""
-    if is_allocation_file(file.path):
-        return "allocation"
-    start = first_bytes(file)
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    if looks_like_json_object(start) and read_json(file, "replace") is not None:
-        return "json"
-    return "tsv" if looks_like_tsv(start) else "text"
+            files.append(file)
+        vocabulary = count_inputs(files, text, **limits, **resources)
+        return count_bigrams_of_inputs(files, vocabulary, **resources)
 
 
 def _from_json(
-    files: list[Input], text: TextOptions, counts: str | os.PathLike[str] | None, engine: dict[str, Any]
+    files: list[Input], text: TextOptions, counts: str | os.PathLike[str] | None, resources: dict[str, Any]
 ) -> Vocabulary:
     """Ready counts, or a tokenizer's vocabulary with the counts that it needs."""
     file, texts = files[0], files[1:]
@@ -155,7 +163,7 @@ def _from_json(
     elif content.tokenizer is not None:
         counted, used = count_with_tokenizer(content, file.name, texts, text.errors), texts
     else:
-        counted, used = _known_words(content, texts, text, engine), texts
+        counted, used = _known_words(content, texts, text, resources), texts
     words, numbers, ids = count_tokens(content, counted, used[0].name)
     check_total(sum(numbers), f"{used[0].name}: ")
     by_words = counts is None and content.tokenizer is None
@@ -166,7 +174,7 @@ def _from_json(
 
 def _read_counts(file: Input, errors: str) -> dict[str, int]:
     """Read the file given as --counts: by token or by id."""
-    kind = _kind(file)
+    file, kind = tell_kind(file)
     content = read_json(file, errors) if kind == "json" else None
     if isinstance(content, Tokens) and content.tokenizer is None:
         return content.ids  # whole numbers 0 … V-1 are counts here
@@ -179,10 +187,10 @@ def _read_counts(file: Input, errors: str) -> dict[str, int]:
     raise InputError(f"{file.name}: --counts expects TSV token<TAB>count, a JSON object or Parquet, not {kind}")
 
 
-def _known_words(tokens: Tokens, texts: list[Input], text: TextOptions, engine: dict[str, Any]) -> dict[str, int]:
+def _known_words(tokens: Tokens, texts: list[Input], text: TextOptions, resources: dict[str, Any]) -> dict[str, int]:
     """Count a text's words; those that a vocab.json does not hold count as its unknown word."""
     text = replace(text, eos=text.eos and EOS in tokens.ids)
-    vocabulary = count_inputs(texts, text, **engine)
+    vocabulary = count_inputs(texts, text, **resources)
     counts = dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
     unknown = [word for word in counts if word not in tokens.ids]
     missing = sum(counts.pop(word) for word in unknown)

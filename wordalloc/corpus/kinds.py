@@ -1,0 +1,54 @@
+"""What a source holds, told by its content: text, ready counts, a tokenizer's vocabulary, a file of wordalloc's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from wordalloc.allocations.storage import is_allocation_file
+from wordalloc.corpus.parquet import text_column
+from wordalloc.corpus.reading import Input, first_bytes
+from wordalloc.corpus.ready_counts import looks_like_json_object, looks_like_tsv, read_json
+from wordalloc.errors import InputError
+
+File = TypeVar("File", bound=Input)
+
+
+def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
+    """Return what a file is: allocation, parquet, json, tsv or text. A file of JSON that is no object is a text.
+
+    Parameters
+    ----------
+    file : Input
+        Open already.
+    column : str, optional
+        The column of text, for a Parquet file. Such a file is a text, and comes back with its column.
+
+    Raises
+    ------
+    InputError
+        If a column is named, but the file is not Parquet or has no such column.
+    """
+    if is_allocation_file(file.path):
+        kind = "allocation"
+    else:
+        start = first_bytes(file)
+        if start.startswith(b"PAR1"):
+            text = text_column(file.name, file.columns(), column)
+            return (file, "parquet") if text is None else (replace(file, column=text), "text")
+        if looks_like_json_object(start) and read_json(file, "replace") is not None:
+            kind = "json"
+        else:
+            kind = "tsv" if looks_like_tsv(start) else "text"
+    if column is not None:
+        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet file")
+    return file, kind
+
+
+def texts(files: list[File], column: str | None) -> list[File]:
+    """Return files that are read as text whatever they look like, those in Parquet with their column."""
+    told = [tell_kind(file, column) for file in files]
+    counts = next((file for file, kind in told if kind == "parquet"), None)
+    if counts is not None:
+        raise InputError(f"{counts.name}: holds ready counts, not text; name a column of text to read that")
+    return [file for file, _ in told]
