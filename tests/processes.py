@@ -43,5 +43,5 @@ def run_commands(
         timeout=600,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr[-2000:]
     return [(folder / f"{number}.out").read_text(encoding="utf-8") for number in range(len(commands))]
