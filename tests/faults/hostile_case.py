@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 # The stated bound: resident memory that a command may take beyond its loaded code, and beyond what it is given.
 MEMORY, PER_BYTE = 192 << 20, 24
 SECONDS = 60.0  # a case; most take hundredths
+COMPILING = 600.0  # the sound ones, which stand first and leave compiled code behind
 LONGEST_LINE = 2000  # characters of a message
 
 
@@ -69,6 +70,11 @@ class Case:
         """The stated bound."""
         return MEMORY + PER_BYTE * (sum(map(len, self.files.values())) + self.unfolded)
 
+    @property
+    def seconds(self) -> float:
+        """The time limit."""
+        return COMPILING if self.works else SECONDS
+
 
 class Worker:
     """Runs cases in forks of one process that has loaded the code already."""
@@ -84,7 +90,7 @@ class Worker:
     def run(self, case: Case, folder: Path) -> dict[str, Any]:
         """Run one case and return the worker's answer."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        asked = {"folder": str(folder), "arguments": case.arguments, "seconds": SECONDS, "reload": case.reload}
+        asked = {"folder": str(folder), "arguments": case.arguments, "seconds": case.seconds, "reload": case.reload}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
@@ -103,7 +109,7 @@ def run_process(case: Case, folder: Path) -> dict[str, Any]:
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment
         )
         try:
-            return {"status": process.wait(SECONDS), "hung": False, "peak": 0}
+            return {"status": process.wait(case.seconds), "hung": False, "peak": 0}
         except subprocess.TimeoutExpired:
             process.kill()
             return {"status": process.wait(), "hung": True, "peak": 0}
@@ -120,7 +126,7 @@ def judge(case: Case, folder: Path, worker: Worker | None) -> Tally:
         found = run_process(case, folder) if worker is None else worker.run(case, folder)
         where = f"{case.group}: {case.name}: "
         if found["hung"]:
-            return Tally(hostile_files=1, hangs=[where + f"still running after {SECONDS:g} s"])
+            return Tally(hostile_files=1, hangs=[where + f"still running after {case.seconds:g} s"])
         wrong = [where + problem for problem in _wrong(case, folder, found)]
         lost = [where + problem for problem in _lost(case, folder, found["status"])]
         return Tally(hostile_files=1, tracebacks=wrong, lost=lost)

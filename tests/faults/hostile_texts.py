@@ -28,9 +28,13 @@ _OTHERS = (  # more commands that read text, each its own way
     ("lightrnn-init", FILE, "--by", "frequency", "-o", OUT),
 )
 
+_SOUND = b"the cat saw the dog\nthe dog saw a man\n"
+
 
 def text_cases(long: bool, rng: random.Random) -> Iterator[Case]:
     """Yield the cases of this module; the large ones are larger where there is time."""
+    for arguments in _OTHERS:
+        yield Case("text: sound", arguments[0], {FILE: _SOUND}, arguments, works=True)
     for name, text, expected in _counted(long):
         yield Case("text: counted", name, {FILE: text}, COUNT, expected=expected)
     for name, text in _refused().items():

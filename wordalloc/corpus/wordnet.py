@@ -221,7 +221,7 @@ def _read_exceptions(path: Path) -> dict[str, tuple[str, ...]]:
     """Read ``form base ...`` lines."""
     exceptions = {}
     for where, _, line in _lines(path):
-        form, *bases = line.decode().split()
+        form, *bases = map(bytes.decode, line.split())  # str.split knows more separators than `_lines`
         if not bases:
             raise _damaged(where, line)
         exceptions[form] = tuple(bases)

@@ -70,10 +70,10 @@ class Position:
         """Make a position from what a checkpoint holds; raise ValueError or TypeError where it is none."""
         position = cls(**content)
         for field in fields(cls):
-            value = getattr(position, field.name)
-            if field.default is None and value is None:  # no figure yet
+            value: Any = getattr(position, field.name)
+            if value is None and field.default is None:  # no figure yet
                 continue
-            whole = type(field.default) if type(field.default) in (bool, int) else (int, float)
+            whole: Any = type(field.default) if type(field.default) in (bool, int) else (int, float)
             if not isinstance(value, whole) or (whole is int and isinstance(value, bool)) or not 0 <= value < 2**63:
                 raise ValueError(f"{field.name} is {str(value)[:40]!r}")
         return position
