@@ -18,14 +18,13 @@ from pathlib import Path
 import pytest
 
 import wordalloc as package
+from wordalloc.corpus import encode
 
-needs_spark = [
-    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here"),
-    pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed"),
-]
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
+needs_pyspark = pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
 CONF = {
     "spark.sql.shuffle.partitions": 2,
-    "spark.sql.files.maxPartitionBytes": 50_000,
+    "spark.sql.files.maxPartitionBytes": 40_000,
     "spark.driver.host": "127.0.0.1",
     "spark.executor.memory": "512m",
 }
@@ -34,6 +33,7 @@ LOOPBACK = {
     "PYSPARK_SUBMIT_ARGS": " ".join(f"--conf {name}={value}" for name, value in CONF.items()) + " pyspark-shell",
     "PYSPARK_PYTHON": sys.executable,
 }
+ENV = {**os.environ, **LOOPBACK}
 
 
 # --- refused before anything starts
@@ -52,7 +52,7 @@ def test_options_that_do_not_go_together(refused, corpus, options, said):
     assert said in refused("count", corpus / "train.txt", *options)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
+@needs_pyspark
 @pytest.mark.parametrize(
     ("master", "said"), [("elsewhere", "is no master"), ("spark://host", "expected spark://host:port")]
 )
@@ -60,7 +60,7 @@ def test_a_url_that_is_no_masters(refused, corpus, master, said):
     assert said in refused("bigrams", corpus / "train.txt", "--engine", "spark", "--master", master)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
+@needs_pyspark
 def test_a_master_that_cannot_be_reached(wordalloc, corpus, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
@@ -79,7 +79,7 @@ def test_without_pyspark(refused, corpus, tmp_path_factory):
     assert "pip install 'wordalloc[spark]'" in line
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
+@needs_pyspark
 @pytest.mark.parametrize(
     "env", [{"JAVA_HOME": "/nowhere"}, {"JAVA_HOME": "", "PATH": "/nowhere"}], ids=["home", "path"]
 )
@@ -97,7 +97,7 @@ def service(folder: Path, name: str, *arguments: str):
 
     log = folder / f"{name}.log"
     script = Path(pyspark.__file__).parent / "bin" / "spark-class"
-    env = {**os.environ, **LOOPBACK, "SPARK_HOME": str(script.parent.parent), "SPARK_WORKER_DIR": str(folder / name)}
+    env = {**ENV, "SPARK_HOME": str(script.parent.parent), "SPARK_WORKER_DIR": str(folder / name)}
     env["SPARK_DAEMON_MEMORY"] = "256m"
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -122,7 +122,7 @@ def wait_for(log: Path, pattern: str) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A master and two workers on loopback: the master's URL, and the second worker's process."""
+    """A master and two workers on loopback: the master's URL, the second worker's process, and the folder of it all."""
     folder = tmp_path_factory.mktemp("cluster")
     place = ("--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
     deploy = "org.apache.spark.deploy"
@@ -137,67 +137,77 @@ def cluster(tmp_path_factory):
         ]
         for _, log in workers:
             wait_for(log, "Successfully registered with master")
-        yield url, workers[1][0]
-
-
-# The last worker is killed once some of the text is read, and before the half of it is.
-KILLING = """
-import json, os, signal, sys, wordalloc
-url, text, out, victim = sys.argv[1:]
-killed = []
-def progress(done, total):
-    if done and not killed:
-        killed.append(done / total)
-        os.killpg(int(victim), signal.SIGKILL)
-vocabulary = wordalloc.count(text, lowercase=True, max_size=500, engine="spark", master=url, progress=progress)
-wordalloc.save(vocabulary, out)
-print(json.dumps(killed))
-"""
+        yield url, workers[1][0], folder
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("large") / "large.txt"
-    path.write_text("".join(f"w{i * i % 9973} É{i % 331} v{i % 7}\n" for i in range(300_000)))
+    path.write_text("".join(f"w{i * i % 9973} É{i % 331} v{i % 7}\n" for i in range(80_000)))
     return path
 
 
-@pytest.mark.parametrize("_", [pytest.param(None, marks=needs_spark)], ids=["cluster"])
-def test_a_worker_that_is_killed_changes_nothing(cluster, large, wordalloc, tmp_path, _):
-    url, victim = cluster
-    package.save(package.count(large, lowercase=True, max_size=500), tmp_path / "expected")
-    command = [sys.executable, "-c", KILLING, url, str(large), str(tmp_path / "found"), str(victim.pid)]
-    env = {**os.environ, **LOOPBACK}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, timeout=300, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    (share,) = json.loads(done.stdout)
-    assert 0 < share < 0.6
-    assert victim.wait(10) == -signal.SIGKILL
+def finished_tasks(folder: Path) -> int:
+    """How many tasks the executors of a worker, or of all, have done, by their logs."""
+    return sum(log.read_text(errors="replace").count("Finished task") for log in folder.glob("**/app-*/*/stderr"))
+
+
+@needs_java
+@needs_pyspark
+def test_a_worker_that_is_killed_changes_nothing(cluster, large, wordalloc, tmp_path):
+    url, victim, folder = cluster
+    options = ("--lowercase", "--max-size", "500", "--json", "-o")
+    command = [sys.executable, "-m", "wordalloc", "count", str(large), *options, "found", "--engine", "spark"]
+    process = subprocess.Popen(
+        [*command, "--master", url], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV
+    )
+    while not finished_tasks(folder / "two"):
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(victim.pid, signal.SIGKILL)
+    assert finished_tasks(folder) < large.stat().st_size // CONF["spark.sql.files.maxPartitionBytes"]
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, b"")
+    _, expected, _ = wordalloc("count", large, *options, "expected")
+    assert json.loads(out) == {**json.loads(expected), "output": "found"}
     assert (tmp_path / "found").read_bytes() == (tmp_path / "expected").read_bytes()
-    # The command, on the worker that is left.
-    options = ("--engine", "spark", "--master", url, "--json")
-    given = ("--vocabulary", "expected", "-o", "large.ids")
-    status, out, err = wordalloc("encode", large, *given, *options, env=LOOPBACK)
-    assert (status, err) == (0, "")
-    assert json.loads(out)["lines"] == 300_000
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "found", "large.ids"]
-    _, out_here, _ = wordalloc("encode", large, "--vocabulary", "expected", "-o", "here.ids", "--json")
-    assert {**json.loads(out_here), "output": "large.ids"} == json.loads(out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expected", "found"]
 
 
-@pytest.mark.parametrize("_", [pytest.param(None, marks=needs_spark)], ids=["local"])
-def test_ctrl_c_ends_the_jobs_and_the_jvm(large, tmp_path, _):
-    env = {**os.environ, **LOOPBACK, "TMPDIR": str(tmp_path / "temporary")}
+@pytest.mark.long
+@needs_java
+@needs_pyspark
+def test_pairs_and_ids_on_the_worker_that_is_left(cluster, large, wordalloc, tmp_path):
+    url, _, _ = cluster
+    wordalloc("count", large, "-o", "v", "--min-count", 3)
+    for engine, options in {"here": (), "there": ("--engine", "spark", "--master", url)}.items():
+        given = ("--vocabulary", "v", "-o", engine, "--json", *options)
+        status, out, err = wordalloc("encode", large, *given, env=LOOPBACK)
+            "encode", large, "--vocabulary", "v", "-o", engine, "--json", *options, env=LOOPBACK
+        )
+        assert (status, err, json.loads(out)["lines"]) == (0, "", 80_000)
+        status, _, err = wordalloc("bigrams", large, "-o", f"{engine}.pairs", "--min-count", 3, *options, env=LOOPBACK)
+        assert (status, err) == (0, "")
+    assert (tmp_path / "here.pairs").read_bytes() == (tmp_path / "there.pairs").read_bytes()
+    here, there = (encode(tmp_path / name, package.load(tmp_path / "v")) for name in ("here", "there"))
+    assert (here.ids == there.ids).all() and (here.line_ends == there.line_ends).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "here.pairs", "there", "there.pairs", "v"]
+
+
+@needs_java
+@needs_pyspark
+def test_ctrl_c_ends_the_jobs_and_the_jvm(large, tmp_path):
+    env = {**ENV, "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
     (tmp_path / "here").mkdir()
-    command = [sys.executable, "-m", "wordalloc", "count", *[str(large)], "--engine", "spark", "--master", "local[1]"]
+    command = [sys.executable, "-m", "wordalloc", "count", str(large), "--engine", "spark", "--master", "local[1]"]
     process = subprocess.Popen(
         command, cwd=tmp_path / "here", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True
     )
     while not list((tmp_path / "temporary").glob("blockmgr-*")):  # the context is there, and the work begins
         time.sleep(0.05)
         assert process.poll() is None
-    time.sleep(1.5)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, b"")

@@ -47,7 +47,7 @@ def count_pairs(session: SparkSession, files: Sequence[HadoopFile], vocabulary: 
         try:
             partitions = 1 + summed.count() // _AT_ONCE
             across = _across(parts_of(session, files, text, reports), vocabulary.size)
-            counts = Counter(dict(summed.repartition(partitions).toLocalIterator()))
+            counts: Counter[int] = Counter(dict(summed.repartition(partitions).toLocalIterator()))
         finally:
             summed.unpersist()
     counts.update(across)
