@@ -12,7 +12,7 @@ from wordalloc import Vocabulary, huffman, load
 from wordalloc.allocations import save
 from wordalloc.allocations.interchange import to_brown_paths, to_json, to_tsv
 from wordalloc.corpus import read_clusters, read_vocabulary
-from wordalloc.corpus.counting import limit_counts
+from wordalloc.corpus.counting import limited
 from wordalloc.errors import InputError
 from wordalloc.pipelines.importing import from_clusters
 
@@ -73,10 +73,10 @@ def test_an_allocation_file(tmp_path):
 
 
 def test_the_words_dropped_together_are_one_count():
-    words, counts = limit_counts(["a", "b", "c"], [2**62, 2**61, 2**61 - 1], "<unk>", 2, 1)
-    assert dict(zip(words, counts, strict=True)) == {"a": 2**62, "<unk>": 2**62 - 1}
+    kept = limited(Vocabulary.from_counts(list(FIT), list(FIT.values())), "<unk>", 2, 1)
+    assert dict(zip(kept.words, kept.counts.tolist(), strict=True)) == {"a": 2**62, "<unk>": 2**62 - 1}
     with pytest.raises(InputError, match=rf"the words dropped make {2**62 + 1} of <unk>, beyond 2\*\*62"):
-        limit_counts(["a", "b", "c"], [2**61 + 1, 2**61 + 1, 2**61], "<unk>", 2, 1)
+        limited(Vocabulary.from_counts(["a", "b", "c"], [2**61 + 1, 2**61 + 1, 2**61]), "<unk>", 2, 1)
 
 
 def test_the_largest_counts_come_back(tmp_path):

@@ -212,8 +212,8 @@ def _write(entry: Path, name: str, files: Iterable[Iterable[_Block]]) -> None:
             raise no_word_error(name)
         meta = {"file_ends": file_ends, "lines": lines, "unknown": unknown}
         (folder / "meta.json").write_text(json.dumps(meta))
-        if entry.exists():
-            shutil.rmtree(entry, ignore_errors=True)  # damaged, or another process was as fast
+        if entry.exists() and _load(entry) is None:  # damaged; a whole one is by another process, which may read it now
+            shutil.rmtree(entry, ignore_errors=True)
         with contextlib.suppress(OSError):
             folder.rename(entry)
 
