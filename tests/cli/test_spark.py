@@ -183,8 +183,6 @@ def test_pairs_and_ids_on_the_worker_that_is_left(cluster, large, wordalloc, tmp
     for engine, options in {"here": (), "there": ("--engine", "spark", "--master", url)}.items():
         given = ("--vocabulary", "v", "-o", engine, "--json", *options)
         status, out, err = wordalloc("encode", large, *given, env=LOOPBACK)
-            "encode", large, "--vocabulary", "v", "-o", engine, "--json", *options, env=LOOPBACK
-        )
         assert (status, err, json.loads(out)["lines"]) == (0, "", 80_000)
         status, _, err = wordalloc("bigrams", large, "-o", f"{engine}.pairs", "--min-count", 3, *options, env=LOOPBACK)
         assert (status, err) == (0, "")

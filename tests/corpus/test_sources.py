@@ -232,3 +232,24 @@ def test_reading_pulls_in_no_data_frames(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_text_in_parquet(tmp_path):
+    rows = [("one two", 1), (None, 2), ("", 3), ("three\nfour\n", 4), ("\ufefffive\r", 5)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t (text VARCHAR, id BIGINT)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
+        connection.execute("COPY t TO ? (FORMAT parquet)", [str(tmp_path / "a.parquet")])
+        connection.execute(
+            "COPY (SELECT NULL::VARCHAR AS text) TO ? (FORMAT parquet)", [str(tmp_path / "none.parquet")]
+        )
+    (tmp_path / "b.txt").write_text("one")
+    vocabulary = read_vocabulary([tmp_path / "a.parquet", tmp_path / "none.parquet", tmp_path / "b.txt"])
+    counts = dict(zip(vocabulary.words, vocabulary.counts.tolist(), strict=True))
+    words = {"one": 2, "two": 1, "three": 1, "four": 1, "\ufefffive": 1}
+    assert counts == {**words, "<eos>": 6, "<unk>": 0}
+    assert wordalloc.count(tmp_path / "a.parquet", column="text").total == 10
+    with pytest.raises(InputError, match=r"a\.parquet: there is no column 'body'; of strings it has: text"):
+        read_vocabulary(tmp_path / "a.parquet", column="body")
+    with pytest.raises(InputError, match=r"a\.parquet: the column 'id' is of whole numbers"):
+        read_vocabulary(tmp_path / "a.parquet", column="id")
