@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from shutil import get_terminal_size
@@ -15,6 +16,7 @@ from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIO
 from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
+from wordalloc.files import cache_directory
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -104,6 +106,8 @@ def compare(
         print_comparison(found)
     if found.methods:
         try:
+            # Matplotlib's list of fonts is a cache, too, and belongs to ours.
+            os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
             draw(found)
         except InputError as error:
             click.echo(f"no pictures: {error}; then once more with --resume", err=True)
