@@ -32,7 +32,12 @@ class Tally:
     @property
     def sound(self) -> bool:
         """Whether nothing was lost, no traceback was seen and nothing hung."""
-        return not (self.lost or self.tracebacks or self.hangs)
+        return not self.problems
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that went wrong."""
+        return [*self.lost, *self.tracebacks, *self.hangs]
 
     def __str__(self) -> str:
         return (
