@@ -24,7 +24,7 @@ from tests.faults.hostile_texts import text_cases
 from tests.faults.tally import Tally
 
 OFFLINE = ("wordalloc.cli.commands", "wordalloc.corpus", "wordalloc.pipelines.importing", "duckdb", "safetensors.numpy")
-A_FEW = 3  # cases of a group, where time is short
+A_FEW = 2  # cases of a group, where time is short
 TRAINING = (*OFFLINE, "wordalloc.training", "wordalloc.pipelines.compare", "torch._dynamo")
 
 
