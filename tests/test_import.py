@@ -28,6 +28,7 @@ HEAVY = [
     "matplotlib",
     "pandas",
     "tokenizers",
+    "pyspark",
 ]
 MODULES = [
     vocabulary,
