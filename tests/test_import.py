@@ -29,6 +29,7 @@ HEAVY = [
     "matplotlib",
     "pandas",
     "tokenizers",
+    "pyspark",
 ]
 MODULES = [
     vocabulary,

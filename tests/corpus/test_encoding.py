@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wordalloc
-from wordalloc.corpus import demo, encode, encoding, ranks, write_demo_corpus
+from wordalloc.corpus import demo, encode, encode_to_folder, encoding, ranks, write_demo_corpus
 from wordalloc.errors import InputError
 
 
@@ -148,3 +148,34 @@ def test_the_demo_corpus_imports_nothing_it_reads(tmp_path, monkeypatch):
     (tmp_path / "nested" / "more.py").write_text('class A:\n    """First part.\n\n    Second, part."""\n')
     monkeypatch.setattr(demo.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
     assert list(demo.demo_paragraphs()) == ["module of words .", "first part .", "second , part ."]
+
+
+def test_a_folder_of_ids_stands_for_its_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(encode_to_folder, "_PART_TOKENS", 4)  # so that there are several parts
+    for name, text in (("1.txt", "a b a\n\nc a"), ("2.txt", ""), ("3.txt", "b odd\n")):
+        (tmp_path / name).write_text(text)
+    files = [tmp_path / f"{number}.txt" for number in (1, 2, 3)]
+    vocabulary = wordalloc.Vocabulary.from_counts(["a", "b", "c", "<unk>", "<eos>"], [5, 4, 3, 2, 1])
+    numbers = encode_to_folder.encode_to_folder(files, vocabulary, tmp_path / "ids")
+    assert numbers == {"lines": 4, "tokens": 11, "unknown": 1}
+    text, folder = encode(files, vocabulary), encode(tmp_path / "ids", vocabulary)
+    assert folder.ids.tolist() == text.ids.tolist() == [0, 1, 0, 4, 4, 2, 0, 4, 1, 3, 4]
+    assert folder.line_ends.tolist() == text.line_ends.tolist()
+    assert folder.file_ends.tolist() == text.file_ends.tolist()
+    assert folder.n_unknown == text.n_unknown == 1
+    other = wordalloc.Vocabulary.from_counts(["a", "b", "c", "<unk>", "<eos>"], [6, 4, 3, 2, 1])
+    with pytest.raises(InputError, match="was encoded by another vocabulary"):
+        encode(tmp_path / "ids", other)
+    lower = wordalloc.Vocabulary(vocabulary.words, vocabulary.counts, text=wordalloc.TextOptions(lowercase=True))
+    with pytest.raises(InputError, match="with other text options"):
+        encode(tmp_path / "ids", lower)
+    part = next((tmp_path / "ids").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"ids: the part .* is damaged"):
+        encode(tmp_path / "ids", vocabulary)
+    part.unlink()
+    with pytest.raises(InputError, match="cannot be read: no such file"):
+        encode(tmp_path / "ids", vocabulary)
+    (tmp_path / "ids" / "meta.json").write_text("{")
+    with pytest.raises(InputError, match=r"its meta\.json is damaged"):
+        encode(tmp_path / "ids", vocabulary)

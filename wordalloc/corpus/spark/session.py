@@ -77,6 +77,13 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         context = _start(master)
         try:
             yield _private(SparkSession(context))
+        except Exception as error:
+            if not isinstance(error, WordallocError) and context._jsc.sc().isStopped():
+                raise RunError(
+                    f"Spark stopped while it worked, perhaps for lack of memory (spark.driver.memory, "
+                    f"spark.executor.memory): {root_cause(error)}"
+                ) from error
+            raise
         finally:
             context.stop()
 
