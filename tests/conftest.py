@@ -18,11 +18,30 @@ settings.register_profile("wordalloc", deadline=None)
 settings.load_profile("wordalloc")
 
 
+# Files that take over half a minute by themselves. They come first: one that began at the end would run alone.
+LONGEST = (
+    "tests/corpus/test_spark.py",
+    "tests/cli/test_spark.py",
+    "tests/training/test_distributed.py",
+    "tests/faults/test_faults.py",
+    "tests/test_readme.py",
+    "tests/cli/test_classes.py",
+    "tests/cli/test_comparing.py",
+    "tests/faults/test_hostile.py",
+    "tests/test_safety.py",
+    "tests/nn/test_sampled_softmax.py",
+    "tests/nn/test_ragged_kernels.py",
+    "tests/algorithms/test_reallocation.py",
+)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests that take minutes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    place = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(LONGEST)))  # stable
     if not config.getoption("--long"):
         for item in items:
             if "long" in item.keywords:

@@ -34,7 +34,13 @@ class RunError(WordallocError, RuntimeError):
 
 
 class ToldElsewhere(WordallocError):
-    """A failure of several processes at once, of which another one says what it was: this one ends in silence."""
+    """A failure of several processes at once, of which another one says what it was: this one ends in silence.
+
+    Parameters
+    ----------
+    exit_status : int
+        Of this process.
+    """
 
     def __init__(self, exit_status: int) -> None:
         super().__init__("another process of this training failed, too, and says why")

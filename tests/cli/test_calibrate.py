@@ -37,6 +37,7 @@ def test_a_profile_is_measured_used_and_verified(wordalloc, corpus, tmp_path):
     assert (tmp_path / "train.cutoffs.safetensors").read_bytes() == verified
 
 
+@pytest.mark.long  # the README's session prints it, too
 def test_verify_prints_predicted_beside_measured(wordalloc, corpus):
     status, out, err = wordalloc("cutoffs", corpus / "train.txt", "--dim", 16, "--batch", 32, "--verify")
     assert (status, err) == (0, "")

@@ -31,7 +31,12 @@ ELSEWHERE = {
     "lightrnn": "trains; tests/training/test_tables.py",
 }
 # Choices that are not tried, and why: of two programs' own solvers only one is.
-NOT_TRIED = {("lightrnn-init", "--effort", "high"), ("classes", "--effort", "high"), ("tree", "--effort", "high")}
+NOT_TRIED = {
+    ("lightrnn-init", "--effort", "high"),
+    ("classes", "--effort", "high"),
+    ("tree", "--effort", "high"),
+    *((name, "--engine", "spark") for name in ("count", "bigrams", "encode")),  # tests/corpus/test_spark.py
+}
 
 # TEXTS, LARGE and WORDS stand for several files each, which come in another order in the second run. -o and --json are
 # added where a command has them.
@@ -43,6 +48,7 @@ COMMANDS = [
     "count counts.tsv --min-count 2",
     "bigrams TEXTS --max-size 300",
     "bigrams WORDS --errors replace",
+    "encode text0 text1 --vocabulary vocabulary.safetensors",
     "buckets LARGE -n 9",
     "buckets LARGE -n 9 --by log-rank",
     "buckets LARGE -n 9 --by zipf --errors replace",
@@ -138,6 +144,7 @@ def make_ready_files(folder: Path) -> None:
 
 def make_allocations(folder: Path) -> None:
     vocabulary = package.count([folder / f"text{part}" for part in range(3)])
+    package.save(vocabulary, folder / "vocabulary.safetensors")
     size, rng = vocabulary.size, np.random.default_rng(1)
     package.Classes(vocabulary, np.arange(size) % 9).save(folder / "classes.safetensors")
     codes = [code[:5] if code[:2] in ("00", "11") else code for code in package.huffman(vocabulary).codes]
@@ -169,9 +176,14 @@ def run(folder: Path, inputs: Path, hash_seed: int, threads: int, order: list[in
         PYTHONHASHSEED=str(hash_seed),
         WORDALLOC_CACHE=str(cache),
     )
-    written = [folder / f"{number}.file" for number in range(len(COMMANDS))]
-    files = [file.read_bytes() if file.exists() else b"" for file in written]
+    files = [written(folder / f"{number}.file") for number in range(len(COMMANDS))]
     return list(zip(map(without_time, printed), files, strict=True))
+
+
+def written(path: Path) -> bytes:
+    """The bytes of a file, or of all files of a folder by name; none where there is neither."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    return b"".join(file.read_bytes() for file in files)
 
 
 def arguments(command: str, number: int, order: list[int]) -> list[str]:
