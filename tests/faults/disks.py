@@ -42,7 +42,7 @@ class Case:
 
     def run(self, bench: Bench) -> Tally:
         """Do it."""
-        return self.do(str(self), commands(bench.inputs)[self.command], bench)
+        return Tally(disk_faults=1) + self.do(str(self), commands(bench.inputs)[self.command], bench)
 
 
 def files_limited_to(n_bytes: int) -> Callable[[str, Command, Bench], Tally]:
@@ -52,7 +52,7 @@ def files_limited_to(n_bytes: int) -> Callable[[str, Command, Bench], Tally]:
         place = bench.place(command)
         running = Running(command.arguments, place)
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
-        return _outlived(where, command, bench, place, running.wait())
+        return _outlived(where, command, bench, place, running.wait(), must_fail=True)
 
     return do
 
@@ -66,7 +66,8 @@ def disk_of(n_bytes: int, part: str = "work", *, must_work: bool = False) -> Cal
             command.prepare(place, bench.inputs)
             ended = run(command.arguments, place)
             enlarge(getattr(place, part), 100 * MEGABYTE)
-            return _outlived(where, command, bench, place, ended, must_work=must_work)
+            bites = not must_work and part != "temporary"  # of which a count so small needs none
+            return _outlived(where, command, bench, place, ended, must_work=must_work, must_fail=bites)
 
     return do
 
@@ -78,8 +79,8 @@ def unwritable_part(part: str) -> Callable[[str, Command, Bench], Tally]:
         place = bench.place(command)
         with unwritable(getattr(place, part)):
             ended = run(command.arguments, place)
-        must_work = part == "cache"
-        return _outlived(where, command, bench, place, ended, must_work=must_work)
+        must_work, must_fail = part == "cache", part == "work"
+        return _outlived(where, command, bench, place, ended, must_work=must_work, must_fail=must_fail)
 
     return do
 
@@ -199,12 +200,12 @@ def run_disks(bench: Bench, long: bool, jobs: int, names: list[str] | None = Non
 
 
 def _done(bench: Bench, case: Case) -> Tally:
-    """Do one fault, or say why it cannot be done here."""
+    """Do one fault, or say why it cannot be done here, and count it as left out."""
     try:
         return case.run(bench)
     except CannotMount as error:
         print(f"left out: {case}: {error}", file=sys.stderr, flush=True)
-        return Tally()
+        return Tally(left_out=1)
 
 
 def _judge(where: str, ended: Ended) -> Tally:
@@ -216,7 +217,14 @@ def _judge(where: str, ended: Ended) -> Tally:
 
 
 def _outlived(
-    where: str, command: Command, bench: Bench, place: Place, ended: Ended, *, must_work: bool = False
+    where: str,
+    command: Command,
+    bench: Bench,
+    place: Place,
+    ended: Ended,
+    *,
+    must_work: bool = False,
+    must_fail: bool = False,
 ) -> Tally:
     """Judge what a fault made of a command, and, now that it is over, what comes of the command repeated."""
     unbroken = bench.unbroken(command)
@@ -224,6 +232,8 @@ def _outlived(
     lost += temporary_files(place.work)
     if must_work and ended.status:
         lost.append(f"does not work: {ended}")
+    if must_fail and not ended.status:
+        lost.append("the fault does not bite: it works")
     if ended.status == 0 and (wrong := difference(results(place.work), unbroken.results)):
         lost.append(wrong)
     tally = _judge(where, ended) + Tally(lost=[f"{where}: {line}" for line in lost])

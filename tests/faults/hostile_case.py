@@ -116,8 +116,9 @@ def run_process(case: Case, folder: Path) -> dict[str, Any]:
 
 
 def judge(case: Case, folder: Path, worker: Worker | None) -> Tally:
-    """Run a case in `folder`, made and removed here, and say what went wrong."""
+    """Run a case in `folder`, made and removed here, and say what went wrong; a sound file is no hostile one."""
     folder.mkdir()
+    hostile = int(not case.works)
     try:
         for name, content in case.files.items():
             path = folder / name
@@ -126,10 +127,10 @@ def judge(case: Case, folder: Path, worker: Worker | None) -> Tally:
         found = run_process(case, folder) if worker is None else worker.run(case, folder)
         where = f"{case.group}: {case.name}: "
         if found["hung"]:
-            return Tally(hostile_files=1, hangs=[where + f"still running after {case.seconds:g} s"])
+            return Tally(hostile_files=hostile, hangs=[where + f"still running after {case.seconds:g} s"])
         wrong = [where + problem for problem in _wrong(case, folder, found)]
         lost = [where + problem for problem in _lost(case, folder, found["status"])]
-        return Tally(hostile_files=1, tracebacks=wrong, lost=lost)
+        return Tally(hostile_files=hostile, tracebacks=wrong, lost=lost)
     finally:
         shutil.rmtree(folder)
 

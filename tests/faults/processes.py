@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import wordalloc
 
 LIMIT_SECONDS = 240.0  # of any process: whatever lives longer hangs
+START_SECONDS = 0.5  # what Python's own start may take on a busy machine
 POLL_SECONDS = 0.005
 PACKAGE = Path(wordalloc.__file__).parent
 
@@ -167,13 +169,16 @@ def complaint(ended: Ended) -> str | None:
     return None
 
 
-def before_main(ended: Ended, within: float) -> bool:
+def before_main(ended: Ended) -> bool:
     """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet.
 
-    Nothing tells that for certain where nothing is said, so only an end `within` so many seconds is taken for one.
+    Nothing tells that for certain where nothing is said, so only an end within `START_SECONDS` is taken for one; and
+    what is said may show nothing of our code but that it was being imported.
     """
     by_signal = ended.status in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in ended.err
-    return by_signal and ended.seconds < within and ", in main" not in ended.err
+    frames = re.findall(r'File "(.+)", line \d+, in (.+)', ended.err)
+    ours = {function for file, function in frames if Path(file).is_relative_to(PACKAGE)}
+    return by_signal and ended.seconds < START_SECONDS and ours <= {"<module>"}
 
 
 def _session(leader: int) -> list[tuple[int, str]]:

@@ -34,7 +34,7 @@ def half_files(folder: Path) -> list[str]:
         if not is_temporary(path):
             try:
                 _check(path)
-            except (OSError, ValueError, LookupError, SafetensorError, ET.ParseError) as error:
+            except (OSError, ValueError, LookupError, TypeError, SafetensorError, ET.ParseError) as error:
                 found.append(f"half a file: {path.relative_to(folder)}: {error}")
     return found
 

@@ -11,7 +11,9 @@ class Tally:
 
     ``lost`` holds whatever stood before and no longer stands, and every result that came out
     other than in an unbroken run; ``tracebacks`` whatever ended in anything but success or one
-    clear line with exit status 1 or 2; ``hangs`` whatever outlived its time limit.
+    clear line with exit status 1 or 2; ``hangs`` whatever outlived its time limit. ``too_early`` says how many of
+    the kills met Python's own start, before our ``main``, so that nothing was asked of the command's end;
+    ``left_out`` how many faults of disks this machine does not let anybody do.
     """
 
     kills: int = 0
@@ -19,6 +21,9 @@ class Tally:
     lost: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     hangs: list[str] = field(default_factory=list)
+    too_early: int = 0
+    disk_faults: int = 0
+    left_out: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -27,6 +32,9 @@ class Tally:
             self.lost + other.lost,
             self.tracebacks + other.tracebacks,
             self.hangs + other.hangs,
+            self.too_early + other.too_early,
+            self.disk_faults + other.disk_faults,
+            self.left_out + other.left_out,
         )
 
     @property
@@ -42,5 +50,6 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.kills} kills, {self.hostile_files} hostile files, {len(self.lost)} lost, "
-            f"{len(self.tracebacks)} tracebacks, {len(self.hangs)} hangs"
+            f"{len(self.tracebacks)} tracebacks, {len(self.hangs)} hangs, {self.too_early} of the kills before main, "
+            f"{self.disk_faults} disk faults, {self.left_out} left out"
         )
