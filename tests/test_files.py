@@ -323,15 +323,29 @@ def test_the_cache_is_made_for_one_user(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o702, 0o777], ids=oct)
-def test_a_cache_that_others_may_write_to_is_not_used(
+def test_a_cache_that_others_could_write_to_is_put_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path))
     planted = tmp_path / "numba"
     planted.mkdir()
     planted.chmod(mode)
-    assert tmp_path not in cache_directory("numba").parents
-    assert list(planted.iterdir()) == []
+    (planted / "theirs").touch()
+    folder = cache_directory("numba")
+    assert folder == planted == cache_directory("numba")
+    assert folder.stat().st_mode & 0o777 == 0o700 and not names(folder)
+    (aside,) = set(tmp_path.iterdir()) - {folder}
+    assert aside.name.startswith("numba-not-private-") and names(aside) == ["theirs"]
+
+
+def test_a_cache_that_a_link_leads_to_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "cache" / "ids").symlink_to(tmp_path / "open")
+    assert tmp_path not in cache_directory("ids").parents
+    assert names(tmp_path / "cache") == ["ids"] and (tmp_path / "open").stat().st_mode & 0o777 == 0o777
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

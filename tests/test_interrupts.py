@@ -30,6 +30,12 @@ def test_an_error_of_the_block_is_its_own():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_an_interruption_is_not_lost_where_the_block_fails():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError("mine")
+
+
 def test_other_threads_are_left_alone():
     seen = []
 
@@ -70,15 +76,18 @@ def test_an_interruption_that_was_answered_is_not_the_last():
 
 def test_what_the_parent_has_turned_off_stays_off():
     code = """
-import os, signal
+import atexit, os, signal
 from wordalloc.interrupts import heard_once
+own = lambda number, frame: print("answered")
+signal.signal(signal.SIGTERM, own)
+atexit.register(lambda: print(signal.getsignal(signal.SIGTERM) is own))
 with heard_once():
     os.kill(os.getpid(), signal.SIGINT)
 print("went on")
 """
     ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, **ignoring)
-    assert done.stdout == "went on\n"
+    assert done.stdout == "went on\nTrue\n"
 
 
 def test_sigterm_waits_as_well():

@@ -112,9 +112,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def cache_directory(name: str) -> Path:
     """Return the cache folder `name`, made if need be: below ``WORDALLOC_CACHE`` or the platform's own.
 
-    What lies there is believed, and numba's part of it is run: the folder is made for this user alone. Where it
-    cannot be written (a read-only home), or others could write to it, a private temporary folder that lives as long
-    as the process serves instead, so that nothing that merely saves time can stop the work.
+    What lies there is believed, and numba's part of it is run: the folder is made for this user alone. One that others
+    could write to is put aside as ``<name>-not-private-…``, for what it holds may be theirs. Where the folder cannot
+    be written (a read-only home) or is somebody else's, a private temporary folder that lives as long as the process
+    serves instead, so that nothing that merely saves time can stop the work.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def cache_directory(name: str) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if _is_private(folder):
+        if _is_private(folder) or _made_anew(folder):
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     except OSError:
@@ -142,6 +143,15 @@ def _is_private(folder: Path) -> bool:
         return True
     found = folder.stat()
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _made_anew(folder: Path) -> bool:
+    """Put a folder of this user's aside, since others may have written to it, and make another; tell whether it did."""
+    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+        return False
+    folder.replace(tempfile.mkdtemp(prefix=f"{folder.name}-not-private-", dir=folder.parent))
+    folder.mkdir(mode=0o700)
+    return True
 
 
 @functools.cache

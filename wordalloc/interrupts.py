@@ -31,15 +31,16 @@ def heard_once() -> Iterator[None]:
     try:
         yield
     finally:
-        atexit.unregister(_hear_no_more)
-        atexit.register(_hear_no_more)  # the last to be registered is the first to be called
+        if heard:
+            atexit.unregister(_hear_no_more)
+            atexit.register(_hear_no_more)  # the last to be registered is the first to be called
         for number in heard:
             signal.signal(number, _DEFAULTS[number])
 
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[None]:
-    """Hold an interruption back until the block is over.
+    """Hold an interruption back until the block is over, also where it ends by an error.
 
     For the first import of libraries whose compiled part ends the whole process, with a traceback of its own, when
     an interruption falls into it. Outside the main thread, where no interruption arrives, it does nothing.
@@ -57,8 +58,8 @@ def deferred_interrupts() -> Iterator[None]:
     finally:
         for number in held:
             signal.signal(number, before[number])
-    if arrived:
-        before[arrived[0]](arrived[0], None)
+        if arrived:
+            before[arrived[0]](arrived[0], None)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

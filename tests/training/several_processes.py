@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def started(n: int, *arguments: object, cwd: Path) -> Iterator[list[subprocess.P
 def together(n: int, *arguments: object, cwd: Path) -> list[tuple[int, str, str]]:
     """Return status, stdout and stderr of n processes."""
     with started(n, *arguments, cwd=cwd) as processes:
-        outputs = [process.communicate(timeout=240) for process in processes]
+        with ThreadPoolExecutor(n) as pool:  # at once, or one would wait for another whose pipe is full
+            outputs = list(pool.map(lambda process: process.communicate(timeout=240), processes))
         return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]
 
 
@@ -139,6 +141,18 @@ def silence() -> str:
     return "nothing"
 
 
+def differing() -> str:
+    """What a process says where each was given another text."""
+    from wordalloc.training import distributed, loop
+
+    try:
+        with distributed.joined():
+            loop._check_same({"text": str(distributed.rank())})
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
 def command(arguments: list[str]) -> tuple[object, str, str]:
     """Run the command line; return status, stdout and stderr."""
     from wordalloc.cli import main
@@ -157,7 +171,8 @@ def main(plan: Path) -> None:
 
     content = json.loads(plan.read_text())
     if "commands" in content:
-        found = {"commands": [command(arguments) for arguments in content["commands"]], "silence": silence()}
+        found = {"commands": [command(arguments) for arguments in content["commands"]]}
+        found |= {"differing": differing(), "silence": silence()}
     else:
         with joined():
             found = {"shared": shared_gradients()} | {job["name"]: run_job(job) for job in content["jobs"]}

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import wordalloc
 from wordalloc.errors import FormatError, InputError, OutputError, RunError
 from wordalloc.training import TrainConfig, evaluate, train, trainer
+from wordalloc.training.checkpoint import load_checkpoint, save_checkpoint
 from wordalloc.training.optimisation import learning_rate
 from wordalloc.training.run_directory import RunDirectory
 
@@ -121,6 +122,9 @@ def test_a_run_that_died_while_it_began_begins_again(run, tmp_path):
         ("checkpoint/latest.safetensors", lambda path: save_tensors(path, {}), "damaged checkpoint"),
         ("checkpoint/latest.safetensors", lambda path: save_tensors(path, {"surprise": 1}), "damaged checkpoint"),
         ("metrics.jsonl", lambda path: os.truncate(path, 10), "cut short"),
+        ("checkpoint/latest.safetensors", lambda path: stand_at(path, metrics_size=0), "damaged: no epoch is in it"),
+        ("metrics.jsonl", lambda path: replace_figure(path, "train_nll", 10**400), "damaged: train_nll is '1000"),
+        ("timings.jsonl", lambda path: replace_figure(path, "tokens", 10**400), "damaged: tokens is '1000"),
         ("config.json", lambda path: path.write_text("{"), "damaged"),
         ("config.json", lambda path: path.write_text("[]"), "damaged"),
         ("config.json", lambda path: path.unlink(), "holds no run"),
@@ -132,6 +136,18 @@ def test_a_damaged_run_is_refused_in_one_line(run, tmp_path, file, damage, says)
     with pytest.raises(InputError, match=says) as error:
         run(resume=True)
     assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
+
+
+def stand_at(path, **changes):
+    tensors, content = load_checkpoint(path)
+    save_checkpoint(path, tensors, {**content, **changes})
+
+
+def replace_figure(path, name, value):
+    """Put another figure into every line that has it, in as many bytes of the file as before or more."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    changed = [{**line, name: value} if name in line else line for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in changed))
 
 
 def save_tensors(path, content):

@@ -19,7 +19,8 @@ import torch
 import wordalloc
 from tests.training.several_processes import command, environment, run_job, started, together
 from wordalloc.allocations import save
-from wordalloc.errors import InputError
+from wordalloc.corpus.encode_to_folder import encode_to_folder
+from wordalloc.errors import InputError, RunError
 from wordalloc.training import distributed, trainer
 from wordalloc.training.checkpoint import load_checkpoint
 
@@ -104,6 +105,8 @@ def two(jobs, one, tmp_path_factory):
     run_job({**counted, "run": str(folder / "taken up"), "saves": 3})
     add("taken up", counted, "taken up", resume=True)
     add("stopped", counted, "stopped", saves=3)
+    encode_to_folder([jobs["full"]["text"]], wordalloc.load(jobs["full"]["allocation"]), folder / "text.ids")
+    add("encoded", {**jobs["full"], "text": str(folder / "text.ids")}, "encoded")
     add("unbroken", dropped, "unbroken")
     add("broken", dropped, "broken", saves=3)
     add("continued", dropped, "broken", resume=True)
@@ -140,6 +143,17 @@ def test_two_processes_train_as_one(one, two, name):
     assert_same_figures(read(one / name / "metrics.jsonl"), read(two / name / "metrics.jsonl"))
 
 
+def test_processes_read_an_encoded_folder_as_its_text(two):
+    assert (two / "encoded" / "metrics.jsonl").read_bytes() == (two / "full" / "metrics.jsonl").read_bytes()
+
+
+def test_only_a_lost_connection_is_called_one():
+    with pytest.raises(RuntimeError, match=r"^view size is not compatible$"), distributed._answered():
+        raise RuntimeError("view size is not compatible")
+    with pytest.raises(RunError, match=r"waited for another .* Connection closed by peer"), distributed._answered():
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer\nmore")
+
+
 def test_all_processes_end_with_the_same_weights(two):
     first, second = found(two, 0), found(two, 1)
     assert first == {**second, "shared": first["shared"]}
@@ -154,7 +168,9 @@ def test_gradients_are_summed_and_one_that_nobody_has_stays_none(two):
 
 @pytest.mark.parametrize("name", ["table", "lightrnn"])
 def test_costs_are_those_of_one_process(one, two, name):
-    for file in sorted((one / name).glob("costs-*")):
+    files = sorted((one / name).glob("costs-*"))
+    assert [file.name for file in files] == [file.name for file in sorted((two / name).glob("costs-*"))] != []
+    for file in files:
         expected, got = wordalloc.load(file), wordalloc.load(two / name / file.name)
         assert got.cell.tolist() == expected.cell.tolist()
         np.testing.assert_allclose(got.row_nll, expected.row_nll, rtol=1e-3, atol=1e-3)
@@ -262,6 +278,8 @@ def test_the_command_line_speaks_once(texts, tmp_path):
         assert said.startswith("wordalloc: ") and said.count("\n") == 1 and message in said
     assert [answer[0] for answer in ended] == [0, 0]
     assert "written to wordalloc-run" in ended[0][1] and ended[1][1] == ""
+    assert found[1]["differing"].startswith("InputError: the processes were given different things: text is '0' in")
+    assert found[0]["differing"].startswith("ToldElsewhere")
     waited = "RunError: process 0 of 2 waited for another that has ended or does not answer"
     assert found[0]["silence"].startswith(waited) and found[1]["silence"].startswith("ToldElsewhere")
 
@@ -281,10 +299,12 @@ def test_a_restart_continues_only_what_the_same_launch_began(jobs, tmp_path, mon
     job = {**jobs["counted"], "run": str(tmp_path / "run")}
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "first")
     run_job({**job, "saves": 2})
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "second")
-    with pytest.raises(InputError, match="holds a run already"):
-        run_job(job)
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "first")
+    for name, restarts in (("second", "1"), ("first", "0")):  # the last is another launch of the same name
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", name)
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+        with pytest.raises(InputError, match="holds a run already"):
+            run_job(job)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     run_job(job)
     assert read(tmp_path / "run" / "metrics.jsonl")[-1]["epoch"] == 2
 
@@ -294,8 +314,12 @@ def test_a_lost_process_ends_the_others_with_one_line(jobs, tmp_path):
     job = jobs["counted"]
     endless = {**job, "config": {**job["config"], "max_tokens": 10**9, "epochs": 10**6}}
     with started(2, "wordalloc", *command_of(endless), cwd=tmp_path) as (first, second):
-        while not (tmp_path / "wordalloc-run" / "checkpoint" / "latest.safetensors").exists():
+        latest = tmp_path / "wordalloc-run" / "checkpoint" / "latest.safetensors"
+        for _ in range(1200):
+            if latest.exists() or first.poll() is not None:
+                break
             time.sleep(0.05)
+        assert latest.exists()
         second.kill()
         _, err = first.communicate(timeout=60)
     assert first.returncode == 1

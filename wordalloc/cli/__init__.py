@@ -6,6 +6,7 @@ import atexit
 import io
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 TYPE_CHECKING = False
@@ -66,6 +67,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     from wordalloc.cli.commands import commands
     from wordalloc.errors import ToldElsewhere, WordallocError
+    from wordalloc.launched import GRACE, is_one_of_several
 
     try:
         # Not commands.main(), which answers interruptions and closed pipes in its own words.
@@ -82,8 +84,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except ToldElsewhere as error:
         return error.exit_status
     except click.UsageError as error:
-        if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
-            return 2  # every process of torchrun reads the same command line
+        if is_one_of_several() and os.environ["RANK"] != "0":
+            time.sleep(GRACE)
+            return 2  # every process of torchrun reads the same command line; the first one says it
         hint = f" (see: {error.ctx.command_path} --help)" if error.ctx else ""
         return _report(f"{error.format_message()}{hint}", 2)
     except (click.ClickException, WordallocError) as error:

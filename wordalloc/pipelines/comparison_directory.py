@@ -130,4 +130,8 @@ class ComparisonDirectory:
         except (OSError, ValueError, RecursionError) as error:
             raise FormatError(f"{self.config}: damaged: {error}; name another folder with -o") from error
         if found := difference(json.loads(json.dumps(config)), there if isinstance(there, dict) else {}):
-            raise InputError(f"the comparison in {self.path} cannot go on with another {found}; name another with -o")
+            name, ours, theirs = found
+            raise InputError(
+                f"the comparison in {self.path} cannot go on with another {name}: it was {theirs!r}, now {ours!r}; "
+                "name another with -o"
+            )

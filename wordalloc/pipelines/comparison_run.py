@@ -7,6 +7,7 @@ comparison is killed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -109,7 +110,7 @@ def main() -> None:
     except WordallocError as error:
         _answer(answers, "error", {"message": str(error), "kind": type(error).__name__})
     except KeyboardInterrupt:
-        os._exit(2)  # the comparison says it
+        _end(2)  # the comparison says it
 
 
 def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], None]) -> dict[str, Any]:
@@ -225,7 +226,13 @@ def _end_with_parent() -> None:
     """End this process when standard input is closed: whoever wanted the result is gone."""
     while os.read(0, 1):
         pass
-    os._exit(1)
+    _end(1)
+
+
+def _end(status: int) -> None:
+    """End this process at once, whatever it does; what is temporary is put away."""
+    atexit._run_exitfuncs()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 the same rows of every one, so that a stream of text stays where its recurrent state is. Gradients are summed, and all
 take the same step. The first process (rank 0) alone decides by the clock, and writes.
 
-With one process, or none of torchrun's environment, every function here returns what it was given. Numbers travel as
-bytes and JSON, never pickled. Sums are made in an order that depends on the number of processes only.
+With one process, or none of torchrun's environment, whatever would pass between them is what this one gives. Numbers
+travel as bytes and JSON, never pickled. With gloo, on CPUs, sums are made in an order that depends on the number of
+processes only.
 """
 
 from __future__ import annotations
@@ -16,29 +17,28 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import distributed_c10d
 
 from wordalloc.allocations import Allocation, load, save
 from wordalloc.errors import InputError, RunError, ToldElsewhere
+from wordalloc.files import temporary_folder
+from wordalloc.launched import GRACE, is_one_of_several
 from wordalloc.vocabulary import Vocabulary
 
-ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-# That long a process waits for others that live: the first may cluster words for hours. One that ends is noticed at
-# once, for its connections close.
+# That long a process waits for others that live: the first may cluster words for hours. With gloo one that ends is
+# noticed at once, for its connections close; with NCCL it is torchrun that ends the others.
 TIMEOUT = timedelta(hours=12)
 MEETING_SECONDS = 1800
 BUCKET_BYTES = 32 << 20  # of gradients that are summed at once
-GRACE = 0.5  # seconds for the process that says what went wrong, before torchrun ends it because of another's end
 
 Addressed = TypeVar("Addressed", bound=Allocation | Vocabulary)
 
@@ -49,15 +49,15 @@ def joined() -> Iterator[bool]:
 
     Nothing happens without torchrun's environment, or inside another such block. Where the block fails in several
     processes, as it does where one is lost or all were given the same bad input, one of them raises its error, and the
-    others `ToldElsewhere`. One that fails alone should end: that is what the others notice.
+    others `ToldElsewhere`. One that fails alone should end: that is what the others notice. Those that never found each
+    other cannot agree on who speaks: each raises its error.
 
     Raises
     ------
     RunError
         If the processes do not find each other, or lose one.
     """
-    alone = os.environ.get("WORLD_SIZE") == "1" or not all(os.environ.get(name) for name in ENVIRONMENT)
-    if alone or is_joined():
+    if not is_one_of_several() or is_joined():
         yield is_first()
         return
     store = _join()
@@ -66,12 +66,21 @@ def joined() -> Iterator[bool]:
         yield is_first()
         barrier()
     except BaseException as error:
-        if _fails_first(store):
+        speaks = _fails_first(store)
+        _abort_nccl()
+        if speaks:
             raise
         time.sleep(GRACE)
         raise ToldElsewhere(2 if isinstance(error, KeyboardInterrupt) else getattr(error, "exit_status", 1)) from error
     finally:
-        dist.destroy_process_group()
+        if is_joined():
+            dist.destroy_process_group()
+
+
+def _abort_nccl() -> None:
+    """Leave the group where NCCL is part of it: to end it in good order would wait for processes that are lost."""
+    if "nccl" in str(dist.get_backend_config()) and hasattr(distributed_c10d, "_abort_process_group"):
+        distributed_c10d._abort_process_group()
 
 
 def _join() -> dist.Store:
@@ -142,9 +151,20 @@ def is_first() -> bool:
 
 
 def launch() -> str:
-    """Return a name of the torchrun that started this process, the same where it starts one anew; empty without it."""
+    """Return a name of the torchrun that started this process, the same where it starts one anew; empty without it.
+
+    Another torchrun may have the same name (``--rdzv-id``): see `is_restart`.
+    """
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
     return f"{socket.gethostname()} {os.getppid()}" if name == "none" else name  # none: where no --rdzv-id is given
+
+
+def is_restart() -> bool:
+    """Tell whether torchrun has started these processes anew; all of them must ask.
+
+    Each machine's torchrun counts its own: the one where a process was lost.
+    """
+    return sums([float(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0)])[0] > 0
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -190,8 +210,9 @@ def share_weights(model: nn.Module) -> None:
 def _broadcast(tensor: Tensor, source: int) -> None:
     """Put one process's tensor in place of each's own, as bytes, for not every dtype can travel."""
     if tensor.numel():
+        content = tensor.view(-1).view(torch.uint8)
         with _answered():
-            dist.broadcast(tensor.view(-1).view(torch.uint8), source)
+            dist.broadcast(content, source)
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -228,9 +249,7 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 def _buckets(tensors: list[Tensor]) -> Iterator[list[Tensor]]:
     """Yield the tensors in groups of one dtype and at most `BUCKET_BYTES`, a larger one by itself."""
-    for _, alike in itertools.groupby(
-        sorted(tensors, key=lambda tensor: str(tensor.dtype)), lambda tensor: tensor.dtype
-    ):
+    for _, alike in itertools.groupby(sorted(tensors, key=_dtype_name), _dtype_name):
         bucket: list[Tensor] = []
         for tensor in alike:
             if bucket and sum(part.nbytes for part in bucket) + tensor.nbytes > BUCKET_BYTES:
@@ -295,8 +314,8 @@ def allocation_from_first(make: Callable[[], Addressed]) -> Addressed:
     """Return the allocation or vocabulary that `make` returns in the first process; the others do not call it."""
     if size() == 1:
         return make()
-    with tempfile.TemporaryDirectory(prefix="wordalloc-shared-") as folder:
-        file = Path(folder) / "allocation.safetensors"
+    with temporary_folder("wordalloc-shared-") as folder:
+        file = folder / "allocation.safetensors"
         made = make() if is_first() else None
         if made is not None:
             save(made, file)
@@ -347,7 +366,11 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        # Gloo's errors have no class of their own, but name its source. Any other is this process's own.
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error).lower()):
+            raise
+        reason = str(error).strip().partition("\n")[0]
         raise RunError(
             f"process {rank()} of {size()} waited for another that has ended or does not answer; what that one said "
-            "tells why; continue with --resume"
+            f"tells why; continue with --resume ({reason})"
         ) from error

@@ -21,10 +21,11 @@ from wordalloc.allocations import Allocation, Table, load
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.counting import count_inputs
 from wordalloc.corpus.reading import STDIN, Input, Paths, open_inputs
-from wordalloc.errors import InputError
+from wordalloc.errors import FormatError, InputError
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.distributed import (
     allocation_from_first,
+    barrier,
     first_of_machine,
     is_first,
     joined,
@@ -96,7 +97,8 @@ def train(
     Under ``torchrun`` the processes train it together: `config.batch` stays the whole batch, each process reads some of
     its rows, and the first one writes the run. Figures are those of one process up to the order of sums, but
     for what chance decides: dropout and negatives are drawn otherwise. The same number of processes gives the same
-    figures again; a run may be resumed with another number.
+    figures again; a run may be resumed with another number. There `config.compile` translates a loss that draws
+    negatives in parts, for those come from a generator that the translation does not know.
 
     Parameters
     ----------
@@ -209,7 +211,8 @@ def _check_readable(*sources: Paths) -> None:
     """Refuse what only one process could read."""
     for source in sources if size() > 1 else ():
         for name in [source] if isinstance(source, str | os.PathLike) else list(source):
-            if os.fspath(name) == STDIN or (Path(name).exists() and not Path(name).is_file()):
+            path = Path(name)
+            if os.fspath(name) == STDIN or (path.exists() and not (path.is_file() or path.is_dir())):
                 raise InputError(f"{name}: only one process can read it, and here are {size()}; give a file")
 
 
@@ -249,7 +252,12 @@ def _identity(
 def _check_same(identity: dict[str, Any]) -> None:
     """Refuse processes that were given different things, as may happen on several machines."""
     if found := difference(identity, json_from_first(lambda: identity)):
-        raise InputError(f"process {rank()} differs from the first one; there {found}; give all of them the same files")
+        name, ours, theirs = found
+        raise InputError(
+            f"the processes were given different things: {name} is {theirs!r} in process 0 and {ours!r} in process "
+            f"{rank()}; give all of them the same files and options"
+        )
+    barrier()  # before any of them makes the run directory
 
 
 def _fingerprint(allocation: Allocation) -> str:
@@ -276,10 +284,13 @@ def _result(trainer: Trainer) -> TrainResult:
     directory, text, best = trainer.directory, trainer.text, trainer.at.best_nll
     read = directory.read_lines
     metrics, timings = json_from_first(lambda: [read(directory.metrics), read(directory.timings)])
+    epochs = [entry for entry in metrics if "epoch" in entry]
+    if not epochs:
+        raise FormatError(f"{directory.metrics}: damaged: no epoch is in it; train anew in another --run")
     timings = [entry for entry in timings if "train_seconds" in entry]
     seconds = sum(entry["train_seconds"] for entry in timings)
     return TrainResult(
-        epochs=[entry for entry in metrics if "epoch" in entry],
+        epochs=epochs,
         best_perplexity=None if best is None else perplexity(best),
         tokens_per_second=sum(entry["tokens"] for entry in timings) / max(seconds, 1e-9),
         n_parameters=sum(parameter.numel() for parameter in trainer.model.parameters()),

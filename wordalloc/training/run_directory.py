@@ -22,7 +22,7 @@ from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
 from wordalloc.files import write_text
 from wordalloc.training.config import TrainConfig
-from wordalloc.training.distributed import is_first, launch
+from wordalloc.training.distributed import is_first, is_restart, launch
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -48,8 +48,8 @@ class RunDirectory:
     def begin(self, config: dict[str, Any], allocation: Allocation | Vocabulary, resume: bool) -> Iterator[None]:
         """Make or take up the directory and hold its lock.
 
-        What the same torchrun has begun is resumed in any case, for it starts processes anew where one was lost. Where
-        the directory cannot be had, only the first process says so.
+        What the same torchrun has begun is resumed in any case once it starts processes anew, as it does where one was
+        lost. Where the directory cannot be had, only the first process says so.
 
         Raises
         ------
@@ -58,6 +58,7 @@ class RunDirectory:
         OutputError
             If it cannot be made.
         """
+        restarted = is_restart()
         if not is_first():
             yield
             return
@@ -75,7 +76,7 @@ class RunDirectory:
             )
             lock.seek(0)
             if self.config.exists():
-                if not (resume or (launch() and lock.read() == launch())):
+                if not (resume or (restarted and launch() and lock.read() == launch())):
                     raise InputError(
                         f"the run directory {self.path} holds a run already; "
                         "give --resume to continue it, or another --run"
@@ -199,7 +200,11 @@ class RunDirectory:
         # A run of an earlier version lacks what could not be chosen then: it has the defaults.
         there["train"] = TrainConfig.from_json(there["train"]).to_json()
         if found := difference(config, there):
-            raise InputError(f"the run in {self.path} cannot be continued with another {found}; use another --run")
+            name, ours, theirs = found
+            raise InputError(
+                f"the run in {self.path} cannot be continued with another {name}: it was {theirs!r}, now {ours!r}; "
+                "use another --run"
+            )
 
 
 # What a line of metrics or timings holds for whoever reads it: with the one figure, the others.
@@ -208,7 +213,9 @@ _FIGURES = {
     "valid_perplexity": (),
     "train_seconds": ("tokens",),
     "seconds_at_checkpoint": ("step",),
+    "log_z": ("mean_log_normaliser",),
     "moved": ("table", "tokens", "objective_before", "objective"),
+    "gap": (),
     "judged": ("taken_back",),
 }
 
@@ -221,17 +228,21 @@ def _entry(line: str) -> dict[str, Any]:
     for name in entry.keys() & _FIGURES.keys():
         for figure in (name, *_FIGURES[name]):
             value = entry[figure]
-            if not isinstance(value, int | float) or not -math.inf < value < math.inf:
+            if not (math.isfinite(value) if isinstance(value, float) else _is_whole(value)):
                 raise ValueError(f"{figure} is {str(value)[:40]!r}, no number")
     return entry
 
 
-def difference(here: dict[str, Any], there: dict[str, Any]) -> str | None:
-    """Return where two configurations first differ, as the end of a sentence; None where they do not."""
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and abs(value) < 2**63
+
+
+def difference(here: dict[str, Any], there: dict[str, Any]) -> tuple[str, Any, Any] | None:
+    """Return where two configurations first differ: the name, what is here, what is there; None where they do not."""
     ours, theirs = _flatten(here), _flatten(there)
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
-            return f"{name}: it was {theirs.get(name)!r}, now {ours.get(name)!r}"
+            return name, ours.get(name), theirs.get(name)
     return None
 
 

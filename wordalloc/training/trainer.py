@@ -43,6 +43,7 @@ from wordalloc.vocabulary import Vocabulary
 REPORT_STEPS = 20  # between figures; looking at the losses waits for the device
 PART_TOKENS = 10_000  # of the validation text, for perplexities on the way
 SHOW_SECONDS = 0.25  # between calls of `progress`
+_OF_RANK, _OF_STEP = 1, 2  # so that seeds of a rank, of a step and of an epoch differ where their numbers do not
 
 
 class Trainer:
@@ -86,13 +87,14 @@ class Trainer:
         self.model = make_model(allocation, config).to(device)
         share_weights(self.model)
         if rank():  # dropout, and negatives of each token, are each process's own, as they are each row's
-            torch.manual_seed(_derived_seed(config.seed, rank()))
+            torch.manual_seed(_derived_seed(config.seed, rank(), _OF_RANK))
         self.draws: torch.Generator | None = None
         if size() > 1 and isinstance(self.model.output, SampledSoftmax):
             self.draws = self.model.output.generator = torch.Generator(device)
         self.loss = compiled(self.model.loss) if config.compile else self.model.loss
         self.optimizer = make_optimizer(self.model, config, device)
         self.at = Position()
+        self.kept = False  # whether there is a checkpoint
         self.seconds = 0.0  # of training alone
         self.done = 0.0  # share of the budget
         self.state: State = None
@@ -107,6 +109,7 @@ class Trainer:
             tensors, content = found
             with damage_reported(self.directory.latest):
                 self.at = Position.from_json(content)
+                self.kept = True
                 self._place_words()
                 self.state = unpack(tensors, self.model, self.optimizer, self.device)
         self.directory.rewind(self.at.metrics_size)
@@ -183,7 +186,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, at.step, self.done)
         if self.draws is not None:  # all processes share negatives, as all rows of one do
-            self.draws.manual_seed(_derived_seed(config.seed, at.step))
+            self.draws.manual_seed(_derived_seed(config.seed, at.step, _OF_STEP))
         self.optimizer.zero_grad(set_to_none=True)
         state = initial_state(self.state, batch.fresh)
         rows = max(1, -(-own.n_rows // config.accumulate))
@@ -323,6 +326,7 @@ class Trainer:
         tensors = pack(self.model, self.optimizer, self.state, self.device)
         if is_first():
             save_checkpoint(self.directory.latest, tensors, dict(vars(self.at)))
+        self.kept = True
 
     def _check_weights(self) -> None:
         """Refuse to keep weights that the last step ruined: its loss was taken before it."""
@@ -330,7 +334,7 @@ class Trainer:
             raise self._diverged(f"a weight is no longer a number after step {self.at.step}")
 
     def _diverged(self, what: str) -> RunError:
-        kept = "the last checkpoint stands" if self.directory.latest.exists() else "no checkpoint was taken yet"
+        kept = "the last checkpoint stands" if self.kept else "no checkpoint was taken yet"
         return RunError(f"{what}: lower --learning-rate or --clip; {kept}")
 
 
