@@ -53,13 +53,19 @@ def _answered(arguments: Sequence[str] | None) -> int:
 
 
 def _interrupted() -> NoReturn:
-    """End the process, interrupted."""
-    status = _report("interrupted: nothing half-written was left behind", 2)
-    sys.stderr.flush()
+    """End the process, interrupted; from here on another signal is not heard.
+
+    Nothing compiled is imported: the interruption may have fallen into the first import of the same library.
+    """
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    print("wordalloc: interrupted: nothing half-written was left behind", file=sys.stderr, flush=True)
     atexit._run_exitfuncs()  # what is temporary is put away
     # Not sys.exit: where the interruption fell into a library's own start, Python remembers it as unhandled
     # and would end by the signal after all.
-    os._exit(status)
+    os._exit(2)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -15,8 +15,8 @@ import contextlib
 import itertools
 import json
 import os
+import platform
 import secrets
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -156,7 +156,7 @@ def launch() -> str:
     Another torchrun may have the same name (``--rdzv-id``): see `is_restart`.
     """
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
-    return f"{socket.gethostname()} {os.getppid()}" if name == "none" else name  # none: where no --rdzv-id is given
+    return f"{platform.node()} {os.getppid()}" if name == "none" else name  # none: where no --rdzv-id is given
 
 
 def is_restart() -> bool:
