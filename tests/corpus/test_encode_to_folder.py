@@ -11,6 +11,7 @@ import pytest
 import wordalloc
 from wordalloc.corpus import encode
 from wordalloc.corpus.encode_to_folder import encode_to_folder, new_folder
+from wordalloc.corpus.spark.encoding import names_by_file
 from wordalloc.corpus.spark.parts import Part
 from wordalloc.errors import OutputError
 
@@ -94,10 +95,9 @@ def test_a_name_with_nul(tmp_path):
 
 
 def test_the_names_of_what_spark_wrote():
-    encoding = pytest.importorskip("wordalloc.corpus.spark.encoding")
-    first, second = [[(3, Part()), (1, Part())], []], ["_SUCCESS"]
-    second += [f"part-{task:05d}-u-c{number:03d}.parquet" for task in (1, 3, 0) for number in (1000, 101, 2)]
+    by_file, written = [[(3, Part()), (1, Part())], []], ["_SUCCESS"]
+    written += [f"part-{task:05d}-u-c{number:03d}.parquet" for task in (1, 3, 0) for number in (1000, 101, 2)]
     names = [f"part-{task:05d}-u-c{number:03d}.parquet" for task in (3, 1) for number in (2, 101, 1000)]
-    assert encoding.names_by_file(first, second, "ids") == [names, []]
+    assert names_by_file(by_file, written, "ids") == [names, []]
     with pytest.raises(OutputError, match="cannot write ids: not all workers write to the same place"):
-        encoding.names_by_file([[(3, Part())]], second[:4], "ids")
+        names_by_file([[(3, Part())]], written[:4], "ids")

@@ -58,6 +58,7 @@ def encode_to_folder(
 
     Examples
     --------
+    >>> import tempfile
     >>> vocabulary = Vocabulary.from_counts(["to", "be", "<unk>", "<eos>"], [9, 8, 7, 6])
     >>> with tempfile.TemporaryDirectory() as name:
     ...     text = Path(name) / "text.txt"
