@@ -135,7 +135,7 @@ def under_limit(folder: Path) -> None:
         (100_000_000, 440_000_000, ["--max-size", "100000"]),
     ):
         path, target = folder / "big.txt", folder / "counted.safetensors"
-        n_bytes = zipf_text.write_text(path, words, n_tokens)
+        written = zipf_text.write_text(path, words, n_tokens)
         command = [sys.executable, "-m", "wordalloc", "count", str(path), "-o", str(target), "--json", *limits]
         began = time.perf_counter()
         child = subprocess.Popen([*command, "--memory-limit", "512MB"], stdout=subprocess.PIPE)
@@ -144,7 +144,7 @@ def under_limit(folder: Path) -> None:
         seconds, usage = time.perf_counter() - began, os.wait4(child.pid, 0)[2]
         kept = f"{answer['vocab_size']:,}" if answer else "failed"
         peak = gigabytes(usage.ru_maxrss * 1024)
-        rows.append((f"law over {words:,} words", gigabytes(n_bytes), kept, duration(seconds), peak))
+        rows.append((f"law over {words:,} words", gigabytes(written), kept, duration(seconds), peak))
         path.unlink()
     print(aligned(["--memory-limit 512MB", "text", "words kept", "time", "peak"], rows))
 

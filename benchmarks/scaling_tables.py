@@ -84,7 +84,7 @@ def summary(case: Case, points: Sequence[Point], memory: int) -> dict[str, objec
         "fixed": case.fixed,
         "time": exponent(times, case.time),
         "memory": exponent(peaks, case.memory),
-        "faster than stated": any(
+        "grows more than stated": any(
             "!" in exponent(law, power) for law, power in ((times, case.time), (peaks, case.memory))
         ),
         "target": target,

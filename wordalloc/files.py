@@ -58,9 +58,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
                 temporary = _empty_file(target)
             yield temporary
             temporary.chmod(0o666 & ~_umask())  # late, because some writers make the file anew
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(target)
-            _sync(target.parent)
+            sync(target.parent)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -189,8 +189,14 @@ def _umask() -> int:
     return mask
 
 
-def _sync(path: Path) -> None:
-    """Ask the disk to hold what was written; folders cannot be synced everywhere, so that is best effort."""
+def sync(path: Path) -> None:
+    """Ask the disk to hold what was written; folders cannot be synced everywhere, so that is best effort.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    """
     is_folder = path.is_dir()
     try:
         descriptor = os.open(path, os.O_RDONLY)

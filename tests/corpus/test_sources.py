@@ -140,6 +140,9 @@ def test_limits_hold_where_unk_is_added(tmp_path):
     assert found(read_vocabulary(tmp_path / "counts.tsv", max_size=4)) == {"a": 5, "b": 4, "c": 3, "d": 1}
     with pytest.raises(InputError, match="--max-size 1 leaves no room"):
         read_vocabulary(tmp_path / "counts.tsv", max_size=1, min_count=5)
+    (tmp_path / "damaged.txt").write_bytes(b"a \xff\n")
+    with pytest.raises(InputError, match="--max-size 2 leaves no room"):  # said before the text is read
+        wordalloc.count(tmp_path / "damaged.txt", max_size=2)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(3, 9), st.integers(1, 5), st.booleans())

@@ -50,9 +50,10 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
     """Count the adjacent words of a text, once for all later commands that need them.
 
     \b
-    Example:
+    Examples:
       wordalloc bigrams corpus.txt --min-count 3
       wordalloc classes corpus.bigrams.safetensors -k 500
+      wordalloc bigrams pages.parquet --column body --engine spark --master spark://host:7077 --max-size 100000
     """
     target = source.output(output, "bigrams")
     content = source.bigrams()

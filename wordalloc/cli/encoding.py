@@ -1,11 +1,11 @@
-"""``wordalloc encode``: a text as token ids, for texts that no single machine reads."""
+"""``wordalloc encode``: a text as token ids, once for all trainings, and by many machines where one is too slow."""
 
 from __future__ import annotations
 
 import click
 
 from wordalloc.cli.progress import progress_bar
-from wordalloc.cli.render import emit_json, json_option, percent
+from wordalloc.cli.render import echo_written, emit_json, json_option, percent
 from wordalloc.cli.sources import Source, engine_options
 
 
@@ -33,12 +33,16 @@ def encode(
 ) -> None:
     """Write a text as token ids into a folder, which train and evaluate read in place of the text.
 
-    The text is read as the vocabulary's own was. A row of the folder's Parquet files is a line.
+    The text is read as the vocabulary's own was. A row of the folder's Parquet files is a line. With either engine the
+    ids are the same; into which files they are divided is not.
 
     \b
     Examples:
       wordalloc encode corpus.txt --vocabulary corpus.vocabulary.safetensors
       wordalloc train corpus.ids --allocation corpus.vocabulary.safetensors
+      wordalloc encode pages.parquet --column body --vocabulary corpus.vocabulary.safetensors
+      wordalloc encode s3a://bucket/corpus --engine spark --master spark://host:7077 --vocabulary v.safetensors \\
+        -o s3a://bucket/corpus.ids
     """
     from wordalloc.allocations import load
     from wordalloc.corpus.encode_to_folder import encode_to_folder
@@ -56,5 +60,5 @@ def encode(
         emit_json({**numbers, "vocab_size": vocabulary.size, "output": target})
         return
     share = percent(numbers["unknown"] / numbers["tokens"])
-    click.echo(f"{source.title}: {numbers['tokens']:,} tokens on {numbers['lines']:,} lines, {share} of them unknown\n")
-    click.echo(f"written to {target}")
+    click.echo(f"{source.title}: {numbers['tokens']:,} tokens on {numbers['lines']:,} lines, {share} of them unknown")
+    echo_written(target)

@@ -48,7 +48,7 @@ _ENGINE_OPTIONS = (
         "--engine",
         type=click.Choice(["duckdb", "spark"]),
         default="duckdb",
-        help="Work here (the default), or on Spark, set up by its own configuration; the result is the same.",
+        help="Work here (the default), or on Spark, set up by its own configuration; counts and ids are the same.",
     ),
     click.option("--master", metavar="URL", help="Spark's master (default: its configuration's, else all cores here)."),
 )

@@ -130,12 +130,13 @@ def count_inputs(
     progress: Progress | None = None,
 ) -> Vocabulary:
     """Count files that are open already; see `count`."""
+    room = room_for(max_size, 2 if text.eos else 1)  # before the text is read
     with open_database(memory_limit, threads) as connection:
         connection.execute("CREATE TABLE partial (word VARCHAR, n BIGINT)")
         lines = _count_files(connection, files, text, progress)
         specials = {text.unk: 0, EOS: lines} if text.eos else {text.unk: 0}
         tokens = _scalar(connection, "SELECT coalesce(sum(n), 0) FROM partial") + (lines if text.eos else 0)
-        _keep(connection, text, specials, room_for(max_size, len(specials)), min_count)
+        _keep(connection, text, specials, room, min_count)
         words, lengths, counts = _ranked(connection)
     if counts.size == len(specials):
         raise nothing_counted(files, min_count)

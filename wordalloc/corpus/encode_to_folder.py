@@ -1,11 +1,9 @@
-"""Encoding text to a folder of ids, on DuckDB or on Spark. Memory bounded by a part."""
+"""Encoding text to a folder of ids, on DuckDB or on Spark. Memory bounded by a part and the longest line."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.corpus.counting import describe
-from wordalloc.corpus.encoded_folder import META, meta_json
+from wordalloc.corpus.encoded_folder import META, is_meta, meta_json
 from wordalloc.corpus.encoding import Lookup, no_word_error, whole_lines
 from wordalloc.corpus.engine import Progress, load_duckdb, on_spark
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import OutputError
+from wordalloc.files import sync, temporary_folder
+from wordalloc.interrupts import deferred_interrupts
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
 _PART_TOKENS = 1 << 22
@@ -58,6 +58,7 @@ def encode_to_folder(
 
     Examples
     --------
+    >>> import tempfile
     >>> vocabulary = Vocabulary.from_counts(["to", "be", "<unk>", "<eos>"], [9, 8, 7, 6])
     >>> with tempfile.TemporaryDirectory() as name:
     ...     text = Path(name) / "text.txt"
@@ -82,18 +83,19 @@ def encode_to_folder(
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a new folder that gets its name when it is whole; an earlier result of that name is replaced."""
-    refuse_taken(str(target), exists=os.path.lexists(target), ours=(target / META).is_file())
+    if "\0" in str(target):
+        raise OutputError("cannot write to a name that holds NUL; choose another name with -o")
+    refuse_taken(str(target), exists=os.path.lexists(target), ours=_is_ours(target))
     try:
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name[:32]}.", suffix=".tmp", dir=target.parent))
-        try:
+        with temporary_folder(f".{target.name[:32]}.", target.parent) as work:
             new = work / "new"
             new.mkdir()
             yield new
-            if target.exists():
-                target.rename(work / "old")
-            new.rename(target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+            for path in (*new.iterdir(), new):
+                sync(path)
+            with deferred_interrupts():
+                _give_name(new, target, work / "old")
+            sync(target.parent)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -104,6 +106,26 @@ def refuse_taken(name: str, *, exists: bool, ours: bool) -> None:
     """Refuse a name that anything but an earlier result has."""
     if exists and not ours:
         raise OutputError(f"cannot write {name}: it is there, and no folder of ids; choose another name with -o")
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return is_meta((folder / META).read_bytes())
+    except OSError:
+        return False
+
+
+def _give_name(new: Path, target: Path, old: Path) -> None:
+    """Rename a folder to `target`; what has that name becomes `old`, or stays where the renaming fails."""
+    replaced = os.path.lexists(target)
+    if replaced:
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if replaced:
+            old.rename(target)
+        raise
 
 
 def _write(
@@ -152,7 +174,9 @@ def _write_part(path: Path, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int
     duckdb = load_duckdb()
     lines = np.empty(ends.size, dtype=object)
     lines[:] = [line.tolist() for line in np.split(ids, ends[:-1])]
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+    # Of a sample of the lines DuckDB would take the type of all, and that of blank ones is none.
+    config = {"threads": 1, "pandas_analyze_sample": ends.size}
+    with duckdb.connect(":memory:", config=config) as connection:
         connection.register("lines", {"ids": lines})
         try:
             connection.execute("COPY (SELECT ids::INTEGER[] AS ids FROM lines) TO ? (FORMAT parquet)", [str(path)])

@@ -55,6 +55,26 @@ def meta_json(
     return json.dumps(content, sort_keys=True, indent=1)
 
 
+def is_meta(content: bytes) -> bool:
+    """Tell whether what a ``meta.json`` holds says that its folder is one of ids.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file that may be anybody's.
+
+    Examples
+    --------
+    >>> is_meta(b'{"kind": "ids"}'), is_meta(b"{}"), is_meta(b"[1]"), is_meta(b"{")
+    (True, False, False, False)
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == "ids"
+
+
 def read_meta(folder: Path, vocabulary: Vocabulary) -> dict[str, Any]:
     """Return what ``meta.json`` says.
 

@@ -18,13 +18,13 @@ class Ranks(dict[str, int]):
     _MOST_LEARNT = 1_000_000  # spellings; a bound on memory where a text has no end of odd ones
 
     def __init__(self, ranks: dict[str, int], lowercase: bool) -> None:
-        super().__init__({} if lowercase else ranks)
+        super().__init__()  # a copy of `ranks` would be as large as they are
         self._ranks = ranks
         self._lowercase = lowercase
-        self._full = len(self) + self._MOST_LEARNT
+        self._full = len(ranks) + self._MOST_LEARNT
 
     def __missing__(self, word: str) -> int:
-        rank = self._ranks.get(word.lower(), self.UNKNOWN) if self._lowercase else self.UNKNOWN
+        rank = self._ranks.get(word.lower() if self._lowercase else word, self.UNKNOWN)
         if len(self) < self._full:
             self[word] = rank
         return rank

@@ -6,11 +6,13 @@ the JVM. The pairs that lie across two parts are few, and are added from the rep
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from wordalloc.allocations import Bigrams
 from wordalloc.corpus.bigrams import NO_PAIRS
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _AT_ONCE = 100_000  # pairs that reach the driver at a time
+_COUNTS = np.dtype([("pair", np.int64), ("n", np.int64)])
 
 
 def count_pairs(session: SparkSession, files: Sequence[HadoopFile], vocabulary: Vocabulary) -> Bigrams:
@@ -40,17 +43,19 @@ def count_pairs(session: SparkSession, files: Sequence[HadoopFile], vocabulary: 
         Gives the ids.
     """
     text = vocabulary.text or TextOptions()
-    with read_errors(files, text.errors):
-        pairs, reports = on_parts(session, files, vocabulary, parts.count_part, vocabulary.size)
+    with (
+        read_errors(files, text.errors),
+        on_parts(session, files, vocabulary, parts.count_part, vocabulary.size) as (pairs, reports),
+    ):
         summed = session.createDataFrame(pairs, "pair LONG, n LONG", verifySchema=False).groupBy("pair").sum("n")
         summed = summed.persist()
         try:
-            partitions = 1 + summed.count() // _AT_ONCE
+            n_pairs = summed.count()
             across = _across(parts_of(session, files, text, reports), vocabulary.size)
-            counts: Counter[int] = Counter(dict(summed.repartition(partitions).toLocalIterator()))
+            inside = summed.repartition(1 + n_pairs // _AT_ONCE).toLocalIterator()
+            counts = np.fromiter(itertools.chain(inside, across.items()), _COUNTS, n_pairs + len(across))
         finally:
             summed.unpersist()
-    counts.update(across)
     return _bigrams(counts, vocabulary)
 
 
@@ -67,11 +72,12 @@ def _across(by_file: Iterable[list[tuple[int, Part]]], size: int) -> Counter[int
     return counts
 
 
-def _bigrams(counts: Counter[int], vocabulary: Vocabulary) -> Bigrams:
-    if not counts:
+def _bigrams(counts: npt.NDArray[np.void], vocabulary: Vocabulary) -> Bigrams:
+    """Add up what is counted of each pair, of which there may be two."""
+    if not counts.size:
         raise InputError(NO_PAIRS)
-    pairs = np.fromiter(counts, np.int64, len(counts))
-    numbers = np.fromiter(counts.values(), np.int64, len(counts))
-    order = np.argsort(pairs)
-    left, right = np.divmod(pairs[order], vocabulary.size)
-    return Bigrams(vocabulary, left, right, numbers[order])
+    counts = counts[np.argsort(counts["pair"])]
+    pairs = counts["pair"]
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    left, right = np.divmod(pairs[first], vocabulary.size)
+    return Bigrams(vocabulary, left, right, np.add.reduceat(counts["n"], first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 Reports = dict[int, tuple[Any, ...]]  # of a task: its Part as a tuple, which no worker needs a class to send
 
 
+@contextlib.contextmanager
 def on_parts(
     session: SparkSession,
     files: Sequence[HadoopFile],
     vocabulary: Vocabulary,
     work: Callable[..., Iterator[Any]],
     *more: int,
-) -> tuple[RDD[Any], Accumulator[Reports]]:
-    """Return what `work`, such as `parts.encode_part`, yields of all parts of all files, and where they report."""
+) -> Iterator[tuple[RDD[Any], Accumulator[Reports]]]:
+    """Give what `work`, such as `parts.encode_part`, yields of all parts of all files, and where they report.
+
+    The work must be done within the block; at its end the workers drop the vocabulary.
+    """
     from pyspark import cloudpickle
     from pyspark.accumulators import AccumulatorParam
 
@@ -38,15 +43,17 @@ def on_parts(
             return {}
 
         def addInPlace(self, value1: Reports, value2: Reports) -> Reports:
-            return value1 | value2
+            value1.update(value2)
+            return value1
 
     for module in (parts, ranks_module):
         cloudpickle.register_pickle_by_value(module)
     text = vocabulary.text or TextOptions()
     one_part_a_task(session)
     context = session.sparkContext
+    ranks = context.broadcast(vocabulary.ranks)
     reading = Reading(
-        context.broadcast(vocabulary.ranks),
+        ranks,
         text.lowercase,
         text.errors == "replace",
         vocabulary.ranks.get(EOS) if text.eos else None,
@@ -54,7 +61,10 @@ def on_parts(
     )
     reports: Accumulator[Reports] = context.accumulator({}, Merged())
     rows = read_rows(session, files).selectExpr("CAST(text AS BINARY)", "path", "start", "parquet").rdd
-    return rows.mapPartitionsWithIndex(lambda index, part: work(index, part, reading, reports, *more)), reports
+    try:
+        yield rows.mapPartitionsWithIndex(lambda index, part: work(index, part, reading, reports, *more)), reports
+    finally:
+        ranks.destroy()
 
 
 def parts_of(

@@ -59,7 +59,7 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
         If the master cannot be reached, or Spark fails.
     """
     try:
-        with deferred_interrupts(), warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"):
             from pyspark import SparkContext
             from pyspark.sql import SparkSession
     except ImportError as error:
@@ -108,13 +108,15 @@ def run(master: str | None, work: Callable[[SparkSession, Callable[[int], None]]
     sizes: list[int] = []
     results: list[T] = []
     errors: list[BaseException] = []
+    stopped = threading.Event()
 
     def job() -> None:
         try:
             with open_session(master) as session:
                 session.sparkContext.setJobGroup(group, "wordalloc", interruptOnCancel=True)
                 sessions.append(session)
-                results.append(work(session, sizes.append))
+                if not stopped.is_set():
+                    results.append(work(session, sizes.append))
         except BaseException as error:
             errors.append(error)
         finally:
@@ -132,8 +134,9 @@ def run(master: str | None, work: Callable[[SparkSession, Callable[[int], None]]
                 progress(int(sizes[0] * share), sizes[0])
     except BaseException:
         with deferred_interrupts(), contextlib.suppress(Exception):
-            if sessions:
-                sessions[0].sparkContext.cancelJobGroup(group)
+            stopped.set()
+            if sessions:  # the job that runs, and those that would come after it
+                sessions[0].sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(group)
             thread.join(_CONNECT)
         raise
     if errors:
@@ -178,9 +181,8 @@ def _start(master: str | None) -> Context:
         given.setMaster(master)
     with tempfile.TemporaryFile() as log:
         try:
-            with deferred_interrupts():
-                gateway = SparkContext._gateway or launch_gateway(given, {"stderr": log})
-                conf = SparkConf(_jvm=gateway.jvm)
+            gateway = SparkContext._gateway or launch_gateway(given, {"stderr": log})
+            conf = SparkConf(_jvm=gateway.jvm)
             if master is not None:
                 conf.setMaster(master)
             conf.setIfMissing("spark.master", "local[*]")
