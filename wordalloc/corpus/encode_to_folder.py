@@ -15,7 +15,7 @@ import numpy.typing as npt
 from wordalloc.corpus.counting import describe
 from wordalloc.corpus.encoded_folder import META, meta_json
 from wordalloc.corpus.encoding import Lookup, no_word_error, whole_lines
-from wordalloc.corpus.engine import Progress, load_duckdb, on_spark
+from wordalloc.corpus.engine import Progress, connect, load_duckdb, on_spark
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import OutputError
@@ -152,7 +152,7 @@ def _write_part(path: Path, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int
     duckdb = load_duckdb()
     lines = np.empty(ends.size, dtype=object)
     lines[:] = [line.tolist() for line in np.split(ids, ends[:-1])]
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+    with connect(threads=1) as connection:
         connection.register("lines", {"ids": lines})
         try:
             connection.execute("COPY (SELECT ids::INTEGER[] AS ids FROM lines) TO ? (FORMAT parquet)", [str(path)])
