@@ -6,8 +6,8 @@ import bz2
 import gzip
 import os
 import re
-import subprocess
 import signal
+import subprocess
 import sys
 import threading
 from collections import Counter

@@ -62,8 +62,13 @@ def as_text(file: File, column: str | None) -> File:
         return file
     told, kind = tell_kind(file, column)
     if kind == "parquet":
-        raise InputError(f"{file.name}: holds ready counts, not text; --column names a column of text to read")
+        raise holds_counts(file)
     return told
+
+
+def holds_counts(file: Input) -> InputError:
+    """Return the error of a Parquet file of ready counts where text is wanted."""
+    return InputError(f"{file.name}: holds ready counts, not text; --column names a column of text to read")
 
 
 def _is_parquet(start: bytes) -> bool:
