@@ -72,5 +72,5 @@ def holds_counts(file: Input) -> InputError:
 
 
 def _is_parquet(start: bytes) -> bool:
-    """Tell whether a file begins as Parquet does: the first header ends in NUL, which no text holds."""
-    return start.startswith(b"PAR1") and b"\0" in start
+    """Tell whether a file begins as Parquet does, damaged or not: its headers hold NUL, which no text does."""
+    return start.startswith(b"PAR1") and (b"\0" in start or start.endswith(b"PAR1"))
