@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import reading
-from wordalloc.corpus.engine import open_database
+from wordalloc.corpus.engine import connect, open_database
 from wordalloc.errors import InputError
 
 # Everything that separates somewhere, and separates here or does not.
@@ -149,7 +149,7 @@ def test_more_words_than_the_memory_limit_holds(tmp_path):
     assert spilled.fingerprint == wordalloc.count(path).fingerprint
     assert spilled.size == 500_002 and spilled.total == 2 * 750_000  # as many line ends
     once, twice = spilled.rank_of("w0"), spilled.rank_of(f"w{250_000 * 7919 % 500_000:x}")
-    assert spilled.counts[[once, twice]].tolist() == [2, 2] if once == twice else [1, 2]
+    assert spilled.counts[[once, twice]].tolist() == [1, 2]
 
 
 @pytest.mark.long
@@ -178,6 +178,11 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt), open_database(None, None):
         raise KeyboardInterrupt
     assert list(spill.iterdir()) == []
+
+
+def test_an_interruption_inside_a_query_is_one():
+    with pytest.raises(KeyboardInterrupt), connect():
+        raise RuntimeError("Query interrupted")  # what DuckDB says; a real one comes at no certain moment
 
 
 def test_an_interruption_from_the_progress_ends_the_count(tmp_path):

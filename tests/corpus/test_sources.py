@@ -12,11 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wordalloc
-from wordalloc.corpus import read_vocabulary, ready_counts, sources
+from wordalloc.corpus import encode, read_vocabulary, ready_counts, sources
 from wordalloc.corpus.counting import limited
+from wordalloc.corpus.encode_to_folder import encode_to_folder
+from wordalloc.corpus.parquet import NUMBERS, STRINGS, count_columns, read_columns
+from wordalloc.corpus.reading import Input, read_blocks
 from wordalloc.errors import InputError
 
 COUNTS = {"the": 5, "cat": 3, "naïve": 3, "<unk>": 1, "zero": 0}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("WORDALLOC_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def found(vocabulary):
@@ -256,3 +264,90 @@ def test_text_in_parquet(tmp_path):
         read_vocabulary(tmp_path / "a.parquet", column="body")
     with pytest.raises(InputError, match=r"a\.parquet: the column 'id' is of whole numbers"):
         read_vocabulary(tmp_path / "a.parquet", column="id")
+
+
+def write_rows(path, query):
+    path.parent.mkdir(exist_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO ? (FORMAT parquet)", [str(path)])
+    return path
+
+
+def test_a_parquet_path_is_neither_a_pattern_nor_a_partition(tmp_path):
+    write_rows(tmp_path / "a1.parquet", "SELECT 'wrong' AS text")
+    for name in ("a[1].parquet", "a*.parquet", "text=foo/p.parquet", "id=7/p.parquet", "[a]/p.parquet"):
+        path = write_rows(tmp_path / name, "SELECT 'right' AS text")
+        assert found(wordalloc.count(path)) == {"right": 1, "<eos>": 1, "<unk>": 0}
+        assert read_columns(Input(path, name, 0)) == [("text", STRINGS)]
+    for name in ("c[1].parquet", "word=foo/p.parquet"):
+        write_rows(tmp_path / "c1.parquet", "SELECT 'wrong' AS word, 1 AS count")
+        assert found(read_vocabulary(write_rows(tmp_path / name, "SELECT 'w' AS word, 2 AS count"))) == {"w": 2}
+    vocabulary = wordalloc.count(tmp_path / "a[[]1].parquet")
+    for number, name in enumerate(("d[1]", "d1", "ids=3")):
+        encode_to_folder(tmp_path / ("a1.parquet" if number == 1 else "a[[]1].parquet"), vocabulary, tmp_path / name)
+    assert encode(tmp_path / "d[1]", vocabulary).n_unknown == encode(tmp_path / "ids=3", vocabulary).n_unknown == 0
+
+
+def test_parquet_is_encoded_as_it_is_counted(tmp_path):
+    path = write_rows(tmp_path / "a.parquet", "SELECT 'to be' AS text UNION ALL SELECT 'or not'")
+    vocabulary = wordalloc.count(path, errors="replace")
+    encoded = encode((name for name in [path]), vocabulary)  # an iterable that can be gone through only once
+    assert sorted(vocabulary.words[rank] for rank in encoded.ids) == ["<eos>", "<eos>", "be", "not", "or", "to"]
+    with pytest.raises(InputError, match="holds ready counts, not text"):
+        encode(write(tmp_path / "counts.parquet", "parquet"), vocabulary)
+
+
+def test_rows_of_parquet_in_blocks(tmp_path):
+    query = "SELECT i AS file_row_number, 'w' || i AS text FROM range(5000) t(i)"
+    path = write_rows(tmp_path / "a.parquet", query)  # a column called as DuckDB calls the rows' numbers
+    file = Input(path, "a.parquet", path.stat().st_size, column="text")
+    blocks = list(read_blocks(file, "strict", block_bytes=1000))
+    assert "".join(block for block, _ in blocks) == "".join(f"w{i}\n" for i in range(5000))
+    assert max(len(block) for block, _ in blocks) < 1000 + len("w4999\n")
+    positions = [position for _, position in blocks]
+    assert positions == sorted(positions) and positions[-1] == file.size
+    write_rows(path, "SELECT 'a' AS text UNION ALL SELECT NULL UNION ALL SELECT 'b' || chr(0)")
+    with pytest.raises(InputError, match=r"a\.parquet: row 2 of the column 'text' holds NUL"):
+        wordalloc.count(path)
+    assert "b\ufffd" in wordalloc.count(path, errors="replace").words
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ([("word", STRINGS), ("count", NUMBERS), ("rank", NUMBERS)], ("word", "count")),
+        ([("token", STRINGS), ("Freq", NUMBERS)], ("token", "Freq")),
+        ([("word", STRINGS), ("occurrences", NUMBERS)], ("word", "occurrences")),
+        ([("sentence", STRINGS), ("label", NUMBERS)], None),
+        ([("text", STRINGS), ("n", NUMBERS)], None),
+        ([("text", STRINGS), ("count", NUMBERS)], ("text", "count")),
+        ([("word", STRINGS), ("count", "DOUBLE")], None),
+    ],
+    ids=str,
+)
+def test_which_columns_are_ready_counts(columns, expected):
+    assert count_columns(columns) == expected
+
+
+def test_a_parquet_without_a_clear_text_says_what_to_do(tmp_path):
+    path = write_rows(tmp_path / "a.parquet", "SELECT 'x' AS title, 'y' AS body")
+    with pytest.raises(InputError, match=r"wordalloc count --column NAME; the file has: title .*, body"):
+        read_vocabulary(path)
+
+
+def test_a_text_may_begin_as_parquet_does(tmp_path):
+    (tmp_path / "a.txt").write_text("PAR1 is a word\n")
+    assert found(wordalloc.count(tmp_path / "a.txt"))["PAR1"] == 1
+    assert found(read_vocabulary(tmp_path / "a.txt"))["PAR1"] == 1
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"], ids=["NUL", "surrogate"])
+def test_a_folder_of_ids_that_names_impossible_parts(tmp_path, name):
+    (tmp_path / "a.txt").write_text("a b\n")
+    vocabulary = wordalloc.count(tmp_path / "a.txt")
+    encode_to_folder(tmp_path / "a.txt", vocabulary, tmp_path / "ids")
+    meta = tmp_path / "ids" / "meta.json"
+    content = json.loads(meta.read_text())
+    meta.write_text(json.dumps({**content, "files": [[name]]}))
+    with pytest.raises(InputError, match=r"its meta\.json is damaged"):
+        encode(tmp_path / "ids", vocabulary)

@@ -91,16 +91,16 @@ characters = st.sampled_from(" \t\n\v\f\r\u00a0\u2028aabcÉßİΣ\ufeff𝔘")
 contents = st.one_of(st.text(characters, max_size=200).map(str.encode), st.binary(max_size=40))
 
 
-# An example takes seconds, so that none is spent on making a failing one smaller.
-@settings(max_examples=2, phases=(Phase.explicit, Phase.generate))
-@given(
+some_text = given(
     st.lists(contents, min_size=1, max_size=6),
     st.lists(st.none() | st.text(characters, max_size=30), min_size=1, max_size=6),
     st.booleans(),
     st.booleans(),
     st.sampled_from([None, 4, 7]),
 )
-def test_any_text(session, texts, rows, lowercase, eos, max_size):
+
+
+def check_any_text(session, texts, rows, lowercase, eos, max_size):
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number}.txt" for number in range(len(texts))]
         for file, content in zip(files, texts, strict=True):
@@ -109,9 +109,10 @@ def test_any_text(session, texts, rows, lowercase, eos, max_size):
         assert_same(files, lowercase=lowercase, eos=eos, max_size=max_size, errors="replace")
 
 
-@pytest.mark.long
-def test_many_texts(session):
-    settings(max_examples=100, phases=(Phase.generate,))(test_any_text)(session)
+@pytest.mark.parametrize("n_examples", [2, pytest.param(100, marks=pytest.mark.long)])
+def test_any_text(session, n_examples):
+    # An example takes seconds, so that none is spent on making a failing one smaller.
+    settings(max_examples=n_examples, phases=(Phase.generate,))(some_text(check_any_text))(session)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ COUNTS_OPTION = click.option(
 )
 _ENGINE_OPTIONS = (
     click.option(
-        "--column", metavar="NAME", help="Column of text of a Parquet SOURCE (default: text, or the only one)."
+        "--column",
+        metavar="NAME",
+        help="Column of text of a Parquet SOURCE (default: text, or the only one of strings).",
     ),
     click.option(
         "--engine",

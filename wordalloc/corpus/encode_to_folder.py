@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wordalloc.corpus.counting import describe
 from wordalloc.corpus.encoded_folder import META, is_meta, meta_json
 from wordalloc.corpus.encoding import Lookup, no_word_error, whole_lines
-from wordalloc.corpus.engine import Progress, load_duckdb, on_spark
+from wordalloc.corpus.engine import Progress, connect, load_duckdb, on_spark
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import OutputError
@@ -175,8 +175,7 @@ def _write_part(path: Path, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int
     lines = np.empty(ends.size, dtype=object)
     lines[:] = [line.tolist() for line in np.split(ids, ends[:-1])]
     # Of a sample of the lines DuckDB would take the type of all, and that of blank ones is none.
-    config = {"threads": 1, "pandas_analyze_sample": ends.size}
-    with duckdb.connect(":memory:", config=config) as connection:
+    with connect(threads=1, pandas_analyze_sample=ends.size) as connection:
         connection.register("lines", {"ids": lines})
         try:
             connection.execute("COPY (SELECT ids::INTEGER[] AS ids FROM lines) TO ? (FORMAT parquet)", [str(path)])

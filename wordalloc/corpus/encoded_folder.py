@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.corpus.engine import load_duckdb
-from wordalloc.corpus.parquet import quoted
+from wordalloc.corpus.engine import connect, load_duckdb
+from wordalloc.corpus.parquet import ROWS, literal, quoted
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
@@ -98,6 +98,8 @@ def read_meta(folder: Path, vocabulary: Vocabulary) -> dict[str, Any]:
         whole = all(isinstance(content[key], kind) for key, kind in _KEYS.items()) and all(
             Path(name).name == name and name != META for parts in content["files"] for name in parts
         )
+    except OSError as error:
+        raise FormatError(f"{folder}: its {META} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{folder}: its {META} is damaged: encode the text again") from error
     if not known:
@@ -129,13 +131,13 @@ def read_part(folder: Path, name: str, size: int) -> tuple[npt.NDArray[np.int32]
         If the part is missing or damaged.
     """
     duckdb = load_duckdb()
-    path, ids = [str(folder / name)], quoted("ids")
+    path, ids = [literal(folder / name)], quoted("ids")
     try:
-        with duckdb.connect(":memory:") as connection:
+        with connect() as connection:
             # Cast to what they must be, so that a list of anything else is refused here.
-            query = f"SELECT coalesce(len({ids}::INTEGER[]), -1)::BIGINT AS n FROM read_parquet(?)"
+            query = f"SELECT coalesce(len({ids}::INTEGER[]), -1)::BIGINT AS n FROM {ROWS}"
             lengths = connection.execute(query, path).fetchnumpy()["n"]
-            query = f"SELECT coalesce(id, -1) AS id FROM (SELECT unnest({ids}::INTEGER[]) AS id FROM read_parquet(?))"
+            query = f"SELECT coalesce(id, -1) AS id FROM (SELECT unnest({ids}::INTEGER[]) AS id FROM {ROWS})"
             flat = np.asarray(connection.execute(query, path).fetchnumpy()["id"], dtype=np.int32)
     except duckdb.Error as error:
         raise FormatError(f"{folder}: the part {name} is damaged: {str(error).splitlines()[0]}") from error

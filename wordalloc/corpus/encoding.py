@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wordalloc.corpus.encoded_folder import META, read_meta, read_part
 from wordalloc.corpus.engine import Progress
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.ranks import Ranks
 from wordalloc.corpus.reading import Input, Paths, names_of, open_inputs, read_blocks
 from wordalloc.errors import FormatError, InputError, RunError
@@ -85,8 +86,8 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
     names = names_of(paths)
     if len(names) == 1 and (Path(names[0]) / META).is_file():
         return _encode_folder(Path(names[0]), vocabulary, progress)
-    with open_inputs(paths) as files:
-        return encode_inputs(files, vocabulary, progress=progress)
+    with open_inputs(names) as files:
+        return encode_inputs(texts(files, None), vocabulary, progress=progress)
 
 
 def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:
@@ -104,6 +105,8 @@ def _encode_folder(folder: Path, vocabulary: Vocabulary, progress: Progress | No
         key = _digest(f"{_LAYOUT} ids", paths)
     except OSError as error:
         raise FormatError(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:  # of a name that no file can have
+        raise FormatError(f"{folder}: its {META} is damaged: encode the text again") from error
     text = _cached(key, str(folder), lambda: _read_parts(folder, meta, vocabulary.size, progress))
     if (text.ids.size, text.line_ends.size) != (meta["tokens"], meta["lines"]):
         raise FormatError(f"{folder}: damaged: it holds other numbers of lines and tokens than its {META} says")

@@ -40,6 +40,19 @@ def on_spark(engine: str, master: str | None, memory_limit: str | None = None, t
 
 
 @contextlib.contextmanager
+def connect(**config: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a private database; a Ctrl-C that arrives inside a query is one here too, not a plain RuntimeError."""
+    duckdb = load_duckdb()
+    try:
+        with duckdb.connect(":memory:", config=config) as connection:
+            yield connection
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if "interrupt" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextlib.contextmanager
 def open_database(memory_limit: str | None, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a private database that spills into a temporary folder, removed at the end whatever happens."""
     duckdb = load_duckdb()
@@ -51,14 +64,9 @@ def open_database(memory_limit: str | None, threads: int | None) -> Iterator[duc
     with temporary_folder("wordalloc-count-") as folder:
         config["temp_directory"] = str(folder)
         try:
-            with duckdb.connect(":memory:", config=config) as connection:
+            with connect(**config) as connection:
                 yield connection
         except duckdb.OutOfMemoryException as error:
             raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
         except duckdb.IOException as error:
             raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
-        except (duckdb.InterruptException, RuntimeError) as error:
-            # A Ctrl-C that arrives inside a query comes back as a plain RuntimeError.
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from error
-            raise

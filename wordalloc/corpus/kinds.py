@@ -33,7 +33,7 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
         kind = "allocation"
     else:
         start = first_bytes(file)
-        if start.startswith(b"PAR1"):
+        if _is_parquet(start):
             text = text_column(file.name, file.columns(), column)
             return (file, "parquet") if text is None else (replace(file, column=text), "text")
         if looks_like_json_object(start) and read_json(file, "replace") is not None:
@@ -46,9 +46,31 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
 
 
 def texts(files: list[File], column: str | None) -> list[File]:
-    """Return files that are read as text whatever they look like, those in Parquet with their column."""
-    told = [tell_kind(file, column) for file in files]
-    counts = next((file for file, kind in told if kind == "parquet"), None)
-    if counts is not None:
-        raise InputError(f"{counts.name}: holds ready counts, not text; name a column of text to read that")
-    return [file for file, _ in told]
+    """Return files that are read as text whatever they look like; see `as_text`."""
+    return [as_text(file, column) for file in files]
+
+
+def as_text(file: File, column: str | None) -> File:
+    """Return a file that is read as text whatever it looks like, one in Parquet with its column.
+
+    Raises
+    ------
+    InputError
+        If it is Parquet and holds ready counts, or as `tell_kind` does.
+    """
+    if column is None and not _is_parquet(first_bytes(file)):
+        return file
+    told, kind = tell_kind(file, column)
+    if kind == "parquet":
+        raise holds_counts(file)
+    return told
+
+
+def holds_counts(file: Input) -> InputError:
+    """Return the error of a Parquet file of ready counts where text is wanted."""
+    return InputError(f"{file.name}: holds ready counts, not text; --column names a column of text to read")
+
+
+def _is_parquet(start: bytes) -> bool:
+    """Tell whether a file begins as Parquet does, damaged or not: its headers hold NUL, which no text does."""
+    return start.startswith(b"PAR1") and (b"\0" in start or start.endswith(b"PAR1"))

@@ -6,10 +6,13 @@ Parquet file holds, text or ready counts, is told by the names and types of its 
 
 from __future__ import annotations
 
+import glob
+import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wordalloc.corpus.engine import load_duckdb
+from wordalloc.corpus.engine import connect, load_duckdb
 from wordalloc.errors import FormatError, InputError
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 Columns = Sequence[tuple[str, str]]  # name and type; STRINGS, NUMBERS, or what the engine calls another type
 STRINGS, NUMBERS = "strings", "whole numbers"
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+ROWS = "read_parquet(?, hive_partitioning = false)"  # of one file, whose folders are no columns
+_COUNTS = ("count", "counts", "n", "freq", "frequency")
 _ROWS = 2048  # read at a time: a vector of DuckDB's
 
 
@@ -57,25 +62,37 @@ def text_column(name: str, columns: Columns, chosen: str | None) -> str | None:
     found = "text" if "text" in strings else strings[0] if len(strings) == 1 else None
     if found is None:
         listed = ", ".join(f"{column} ({kind})" for column, kind in columns)
-        raise InputError(f"{name}: name the column of text with --column; the file has: {listed}")
+        raise InputError(
+            f"{name}: no column is clearly the text; count it first with: wordalloc count --column NAME; "
+            f"the file has: {listed}"
+        )
     return found
 
 
 def count_columns(columns: Columns) -> tuple[str, str] | None:
     """Return the columns of words and of their counts, or None where the file holds no counts.
 
-    They are called ``word`` and ``count``, or are the only ones of their types; the number beside a column ``text`` is
-    a count only where it is called so.
+    Words are in the column ``word`` or the only one of strings; counts in the one called ``count``, ``counts``, ``n``,
+    ``freq`` or ``frequency``, or, beside ``word``, the only one of whole numbers. Beside ``text``, only ``count`` is.
 
     Parameters
     ----------
     columns : sequence of (str, str)
         Names and types.
+
+    Examples
+    --------
+    >>> count_columns([("token", STRINGS), ("freq", NUMBERS)])
+    ('token', 'freq')
+    >>> count_columns([("sentence", STRINGS), ("label", NUMBERS)])
     """
     strings = [column for column, kind in columns if kind == STRINGS]
     numbers = [column for column, kind in columns if kind == NUMBERS]
+    called = {column.lower(): column for column in numbers}
     word = "word" if "word" in strings else strings[0] if len(strings) == 1 else None
-    count = "count" if "count" in numbers else numbers[0] if len(numbers) == 1 else None
+    count = next((called[name] for name in _COUNTS if name in called), None)
+    if count is None and word == "word" and len(numbers) == 1:
+        count = numbers[0]
     if word is None or count is None or (word == "text" and count != "count"):
         return None
     return word, count
@@ -85,15 +102,15 @@ def read_columns(file: Input) -> Columns:
     """Return the names and types of a Parquet file's columns."""
     duckdb = load_duckdb()
     try:
-        with duckdb.connect(":memory:") as connection:
-            rows = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file.path)]).fetchall()
+        with connect() as connection:
+            rows = connection.execute(f"DESCRIBE SELECT * FROM {ROWS}", [literal(file.path)]).fetchall()
     except duckdb.Error as error:
         raise damaged(file, error) from error
     kinds = {"VARCHAR": STRINGS, **dict.fromkeys((*_INTEGERS, *(f"U{kind}" for kind in _INTEGERS)), NUMBERS)}
     return [(name, kinds.get(kind, kind)) for name, kind, *_ in rows]
 
 
-def read_rows(file: Input, errors: str) -> Iterator[tuple[str, int]]:
+def read_rows(file: Input, errors: str, block_bytes: int) -> Iterator[tuple[str, int]]:
     """Yield blocks of whole lines, and about how many bytes of the file were read for them.
 
     Parameters
@@ -102,27 +119,39 @@ def read_rows(file: Input, errors: str) -> Iterator[tuple[str, int]]:
         With its `column`.
     errors : {"strict", "replace"}
         A NUL is an error that names the row, or read as U+FFFD.
+    block_bytes : int
+        About how long a block is; it is longer only where a row is.
     """
     duckdb = load_duckdb()
-    column = quoted(file.column or "")
+    path, column = [literal(file.path)], quoted(file.column or "")
+    lines: list[str] = []
+    waiting = 0
     try:
-        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-            path = [str(file.path)]
-            total = connection.execute("SELECT count(*) FROM read_parquet(?)", path).fetchall()[0][0]
-            query = f"SELECT file_row_number, {column} FROM read_parquet(?, file_row_number = true)"
-            cursor = connection.execute(query, path)
-            while rows := cursor.fetchmany(_ROWS):
-                block = "".join(row if row.endswith("\n") else row + "\n" for _, row in rows if row is not None)
-                if "\0" in block:
-                    if errors == "strict":
-                        raise nul_in_row(file, next(number for number, row in rows if row and "\0" in row))
-                    block = block.replace("\0", "\ufffd")
-                if block:  # rows that are null are no text
-                    yield block, file.size * (rows[-1][0] + 1) // total
+        with connect(threads=1) as connection:
+            total = connection.execute(f"SELECT count(*) FROM {ROWS}", path).fetchall()[0][0]
+            cursor = connection.execute(f"SELECT {column} FROM {ROWS}", path)
+            rows = itertools.chain.from_iterable(iter(lambda: cursor.fetchmany(_ROWS), []))
+            for number, (row,) in enumerate(rows):
+                if row is None:
+                    continue
+                if "\0" in row and errors == "strict":
+                    raise nul_in_row(file, number)
+                lines.append(row.replace("\0", "\ufffd") + "\n" * (not row.endswith("\n")))
+                waiting += len(lines[-1])
+                if waiting >= block_bytes:
+                    yield "".join(lines), file.size * (number + 1) // total
+                    lines, waiting = [], 0
+            if lines:
+                yield "".join(lines), file.size
     except duckdb.Error as error:
         if "UTF" in str(error).upper():
             raise not_utf8(file) from error
         raise damaged(file, error) from error
+
+
+def literal(path: Path) -> str:
+    """Return a path for `ROWS`, which takes it for a pattern."""
+    return glob.escape(str(path.absolute()))
 
 
 def quoted(column: str) -> str:

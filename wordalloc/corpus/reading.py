@@ -127,7 +127,7 @@ def read_blocks(
         return _decode(block if keep_separators else block.translate(_TO_SPACE), file, start, errors)
 
     if file.column is not None:
-        for rows, position in read_rows(file, errors):
+        for rows, position in read_rows(file, errors, block_bytes):
             yield rows if keep_separators else rows.translate(_CHARACTERS_TO_SPACE), position
         return
     offset = 0  # of the first byte of `pending` in the decompressed stream

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wordalloc.corpus.engine import load_duckdb
-from wordalloc.corpus.parquet import count_columns, damaged, quoted, read_columns
+from wordalloc.corpus.engine import connect, load_duckdb
+from wordalloc.corpus.parquet import ROWS, count_columns, damaged, literal, quoted, read_columns
 from wordalloc.corpus.reading import BOM, Input, read_lines, read_whole
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
@@ -108,7 +108,7 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
 
 
 def read_parquet(file: Input) -> Counts:
-    """Read a Parquet file of two columns, text and whole numbers (``word`` and ``count`` among more)."""
+    """Read a Parquet file of words and their counts; `count_columns` says by what these are known."""
     columns = read_columns(file)
     found = count_columns(columns)
     if found is None:
@@ -117,8 +117,8 @@ def read_parquet(file: Input) -> Counts:
     duckdb = load_duckdb()
     word, count = map(quoted, found)
     try:
-        with duckdb.connect(":memory:") as connection:
-            rows = connection.execute(f"SELECT {word}, {count} FROM read_parquet(?)", [str(file.path)])
+        with connect() as connection:
+            rows = connection.execute(f"SELECT {word}, {count} FROM {ROWS}", [literal(file.path)])
             return _checked_rows(file, iter(rows.fetchone, None))
     except duckdb.Error as error:
         raise damaged(file, error) from error

@@ -6,13 +6,12 @@ import concurrent.futures
 import contextlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from wordalloc.corpus.kinds import tell_kind
 from wordalloc.corpus.parquet import NUMBERS, STRINGS, Columns, not_utf8, nul_in_row
 from wordalloc.corpus.reading import STDIN, Input, Paths, names_of, read_blocks
 from wordalloc.corpus.spark.session import root_cause
@@ -20,6 +19,8 @@ from wordalloc.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+T = TypeVar("T")
 
 _MAGIC = re.compile(r"[{}\[\]*?\\]")
 _CODECS = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst"}
@@ -60,7 +61,7 @@ class HadoopFile(Input):
             reader.close()
 
 
-def find_files(session: SparkSession, sources: Paths, column: str | None) -> tuple[list[HadoopFile], list[str]]:
+def find_files(session: SparkSession, sources: Paths, tell: Callable[[HadoopFile], T]) -> list[T]:
     """Expand patterns and folders, and tell what each file holds.
 
     Parameters
@@ -69,20 +70,18 @@ def find_files(session: SparkSession, sources: Paths, column: str | None) -> tup
         Its configuration says which file systems there are.
     sources : path-like or iterable of path-like
         Names, patterns, folders or URLs.
-    column : str, optional
-        The column of text, in Parquet.
+    tell : callable
+        Looks into a file, as `tell_kind` or `as_text` does.
 
     Returns
     -------
-    files : list of HadoopFile
-        In the order given; those of a pattern or a folder by name. With their column where it holds text in Parquet.
-    kinds : list of str
-        As `tell_kind` has them.
+    list
+        What is told of each file, in the order given; those of a pattern or a folder by name.
 
     Raises
     ------
     InputError
-        If a source is missing or cannot be read by Spark.
+        If a source is missing or cannot be read by Spark, or as `tell` does.
     """
     files = [file for name in names_of(sources) for file in _find(session, name)]
     urls = [file.url for file in files]
@@ -90,8 +89,7 @@ def find_files(session: SparkSession, sources: Paths, column: str | None) -> tup
         twice = next(file for number, file in enumerate(files) if file.url in urls[:number])
         raise InputError(f"{twice.name}: is named twice, but Spark reads a file once")
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-        told = list(pool.map(lambda file: _look_into(file, column), files))
-    return [file for file, _ in told], [kind for _, kind in told]
+        return list(pool.map(lambda file: _look_into(file, tell), files))
 
 
 def escaped(url: str) -> str:
@@ -111,7 +109,7 @@ def refuse_damaged(session: SparkSession, file: HadoopFile, errors: str) -> NoRe
         for _ in read_blocks(file, errors):
             pass
     else:
-        _refuse_row(session, file, file.column)
+        _refuse_row(session, file, file.column, errors)
     raise RunError(f"{file.name}: Spark found damage that reading it again did not; was it changed meanwhile?")
 
 
@@ -166,14 +164,15 @@ class _JavaStream(io.RawIOBase):
         super().close()
 
 
-def _refuse_row(session: SparkSession, file: HadoopFile, column: str) -> None:
-    """Raise the error of the first row that is not UTF-8 or holds NUL."""
+def _refuse_row(session: SparkSession, file: HadoopFile, column: str, errors: str) -> None:
+    """Raise the error of the first row that is not UTF-8 or, where that is one, holds NUL."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import StringType, StructType
 
     rows = session.read.schema(StructType().add(column, StringType())).parquet(escaped(file.url))
     rows = rows.select(rows[0].alias("text"), "_metadata.row_index").withColumn("valid", F.is_valid_utf8("text"))
-    wrong = rows.filter(~F.col("valid") | F.contains("text", F.lit("\0"))).select("valid", "row_index")
+    binary = F.contains("text", F.lit("\0")) if errors == "strict" else F.lit(False)
+    wrong = rows.filter(~F.col("valid") | binary).select("valid", "row_index")
     for valid, number in wrong.orderBy("row_index").limit(1).collect():
         raise nul_in_row(file, number) if valid else not_utf8(file)
 
@@ -191,12 +190,16 @@ def _find(session: SparkSession, name: str) -> list[HadoopFile]:
         if system.exists(path):
             found = [system.getFileStatus(path)]
         else:
+            if "**" in name:
+                raise InputError(f"{name}: Spark's patterns have no **, which is many folders; write a * for each")
             found = list(system.globStatus(path) or []) if _MAGIC.search(name) else []
             if not found:
                 reason = "no file matches this pattern" if _MAGIC.search(name) else "cannot be read: no such file"
                 raise InputError(f"{name}: {reason}")
         if found[0].isDirectory() and len(found) == 1:
             found = [status for status in system.listStatus(found[0].getPath()) if not _hidden(status)]
+            if any(status.isDirectory() for status in found):
+                raise InputError(f"{name}: holds folders, which would be left out; name what is in them, as with */*")
         found = sorted((status for status in found if status.isFile()), key=lambda status: status.getPath().toString())
     except Py4JJavaError as error:
         raise _unreachable(name, error, jvm) from error
@@ -215,7 +218,7 @@ def _file(status: Any, name: str, jvm: Any, system: Any) -> HadoopFile:
     return HadoopFile(local, name, status.getLen(), url=path.toString(), jvm=jvm, system=system, hadoop_path=path)
 
 
-def _look_into(file: HadoopFile, column: str | None) -> tuple[HadoopFile, str]:
+def _look_into(file: HadoopFile, tell: Callable[[HadoopFile], T]) -> T:
     from py4j.protocol import Py4JJavaError
 
     try:
@@ -229,7 +232,7 @@ def _look_into(file: HadoopFile, column: str | None) -> tuple[HadoopFile, str]:
                 )
             if ending == ".zst" and start.startswith(magic):
                 raise InputError(f"{file.name}: Spark cannot read Zstandard; compress it as .gz or .bz2, or unpack it")
-        return tell_kind(file, column)
+        return tell(file)
     except Py4JJavaError as error:
         raise InputError(f"{file.name}: cannot be read: {root_cause(error)}") from error
 

@@ -9,7 +9,7 @@ from wordalloc.corpus.counting import describe, room_for
 from wordalloc.corpus.parquet import count_columns
 from wordalloc.corpus.spark.files import HadoopFile, escaped, read_errors
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import EOS, MAX_COUNT, Vocabulary
+from wordalloc.vocabulary import EOS, MAX_COUNT, Vocabulary, check_total
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -39,7 +39,6 @@ def read_counts(
     InputError
         If a word is none or appears twice, a count is impossible, or no word remains.
     """
-
     least = min_count if min_count > 1 else 0  # where nothing is asked for, words that are counted 0 times stay
     with read_errors([file], "strict"):
         counts = _read(session, file)
@@ -94,6 +93,7 @@ def _check(counts: DataFrame, file: HadoopFile, sums: dict[str, Any]) -> None:
         raise InputError(f"{file.name}: {word!r}: the count must be a whole number from 0 to 2**62, not {n}")
     for word, n in counts.groupBy("word").count().filter("count > 1").orderBy("word").limit(1).collect():
         raise InputError(f"{file.name}: {word!r} appears {n} times")
+    check_total(int(sums["total"]), f"{file.name}: ")
 
 
 def _limited(
@@ -118,7 +118,9 @@ def _limited(
     if n_kept < sums["regular"]:
         if not kept:
             raise InputError(f"no word is counted at least {min_count} times; lower --min-count")
-        specials[unk] = specials.get(unk, 0) + int(sums["mass"]) - sum(kept.values())
+        specials[unk] = dropped = specials.get(unk, 0) + int(sums["mass"]) - sum(kept.values())
+        if dropped > MAX_COUNT:
+            raise InputError(f"the words dropped make {dropped} of {unk}, beyond 2**62; drop fewer, or scale counts")
         parameters = {"max_size": max_size, "min_count": min_count}
     found = {**kept, **specials}
     source = describe([file], int(sums["total"]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wordalloc.allocations import Bigrams
 from wordalloc.corpus.engine import Progress
+from wordalloc.corpus.kinds import as_text, holds_counts, tell_kind
 from wordalloc.corpus.reading import Paths
 from wordalloc.corpus.spark.counting import count_files
 from wordalloc.corpus.spark.encoding import encode_files
@@ -37,11 +38,11 @@ def read_vocabulary_on_spark(
     """Return the vocabulary of texts, or of one Parquet file of ready counts; see `read_vocabulary`."""
 
     def work(session: SparkSession, told_size: Told) -> Vocabulary:
-        files, kinds = find_files(session, sources, column)
-        told_size(sum(file.size for file in files))
-        if kinds == ["parquet"]:
-            return read_counts(session, files[0], text.unk, max_size=max_size, min_count=min_count)
-        _check_texts(files, kinds)
+        told = find_files(session, sources, lambda file: tell_kind(file, column))
+        told_size(sum(file.size for file, _ in told))
+        if [kind for _, kind in told] == ["parquet"]:
+            return read_counts(session, told[0][0], text.unk, max_size=max_size, min_count=min_count)
+        files = _only_texts(told)
         return count_files(session, files, text, max_size=max_size, min_count=min_count)
 
     return run(master, work, progress)
@@ -60,7 +61,8 @@ def read_bigrams_on_spark(
     """Return the bigrams of texts, with the vocabulary counted from them; see `read_bigrams`."""
 
     def work(session: SparkSession, told_size: Told) -> Bigrams:
-        files = _texts(session, sources, column, told_size)
+        files = _only_texts(find_files(session, sources, lambda file: tell_kind(file, column)))
+        told_size(sum(file.size for file in files))
         return count_pairs(session, files, count_files(session, files, text, max_size=max_size, min_count=min_count))
 
     return run(master, work, progress)
@@ -119,16 +121,17 @@ def encode_on_spark(
 
 
 def _texts(session: SparkSession, sources: Paths, column: str | None, told_size: Told) -> list[HadoopFile]:
-    """Find files, and refuse those that hold anything but text."""
-    files, kinds = find_files(session, sources, column)
-    _check_texts(files, kinds)
+    """Find files that are read as text whatever they look like."""
+    files = find_files(session, sources, lambda file: as_text(file, column))
     told_size(sum(file.size for file in files))
     return files
 
 
-def _check_texts(files: list[HadoopFile], kinds: list[str]) -> None:
-    for file, kind in zip(files, kinds, strict=True):
+def _only_texts(told: list[tuple[HadoopFile, str]]) -> list[HadoopFile]:
+    """Return files, and refuse those that hold anything but text."""
+    for file, kind in told:
         if kind == "parquet":
-            raise InputError(f"{file.name}: holds ready counts, not text; --column names a column of text to read")
+            raise holds_counts(file)
         if kind != "text":
             raise InputError(f"{file.name}: is {kind}, which needs no Spark: leave out --engine spark")
+    return [file for file, _ in told]
