@@ -13,6 +13,17 @@ import pytest
 from wordalloc.interrupts import deferred_interrupts, heard_once
 
 
+@pytest.fixture(autouse=True)
+def as_python_starts():
+    """Signals as they are in a fresh process, whatever libraries have set in this one."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_an_interruption_waits_for_the_end_of_the_block():
     done = []
     before = signal.getsignal(signal.SIGINT)

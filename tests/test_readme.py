@@ -56,6 +56,7 @@ def test_the_session_runs_and_prints_what_it_says(share, tmp_path):
         assert fixed == [line for line in shape(printed) if line in fixed], words
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here, which Spark needs")
 def test_the_commands_beyond_one_machine_run(tmp_path):
     """On Spark inside one process, for want of a cluster, and on a text of few words."""

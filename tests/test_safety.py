@@ -191,7 +191,7 @@ def watched(tmp_path: Path, commands: str) -> None:
     (work / "text.txt").write_text("the cat saw the dog\nthe dog saw a man\nthe man went\n" * 20)
     log, cache = tmp_path / "log", Path(os.environ["WORDALLOC_CACHE"])
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MPL", "TORCHINDUCTOR"))},
         **{"PYTHONPATH": os.pathsep.join([str(watcher), str(PACKAGE.parent)]), "PYTHONDONTWRITEBYTECODE": "1"},
         **{"AUDIT_LOG": str(log), "TMPDIR": str(temporary), "HOME": str(home), "OMP_NUM_THREADS": "1"},
     }
