@@ -98,7 +98,7 @@ class ComparisonDirectory:
         """Return a row."""
         try:
             row = json.loads(file.read_text(encoding="utf-8"))
-            compared("", [row])
+            compared("", [row]).check()
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
             raise FormatError(f"{file}: damaged: {error}; remove it and give --resume") from error
         return row

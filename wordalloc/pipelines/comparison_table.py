@@ -46,6 +46,16 @@ class ComparedMethod:
     query_seconds: float
     peak_memory_bytes: int
 
+    def check(self) -> None:
+        """Raise ValueError where a figure is none that a training can have."""
+        figures = [*self.perplexities, self.parameters, self.bytes, *self.tokens, self.peak_memory_bytes]
+        figures += [self.training_tokens_per_second, self.scoring_tokens_per_second, self.query_seconds]
+        for curve in self.curves:
+            figures += [1 + seconds for seconds, _ in curve] + [curve[-1][1]] + [found for _, found in curve]
+        for figure in figures:
+            if isinstance(figure, bool) or not isinstance(figure, int | float) or not 0 < figure < 2**63:
+                raise ValueError(f"{str(figure)[:40]!r} is no such figure")
+
     @property
     def perplexity(self) -> float:
         """The mean over the seeds."""
