@@ -15,6 +15,7 @@ from wordalloc.checks import read_only, sums_of_groups, whole_numbers
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import Vocabulary
 
+MOST_LINES = 2**20  # rows or columns of few words: empty ones take memory, too
 EMPTY = -1  # stands where a cell has no word
 
 
@@ -146,11 +147,13 @@ def checked_shape(shape: npt.ArrayLike, size: int) -> tuple[int, int]:
     Raises
     ------
     InputError
-        If they are not two numbers of at least 1, or their product is less than V.
+        If they are not two numbers of at least 1 and at most V (or `MOST_LINES`), or their product is less than V.
     """
     array = whole_numbers(shape, "shape")
-    if array.shape != (2,) or array.min() < 1 or array.max() >= 2**31:
+    if array.shape != (2,) or array.min() < 1:
         raise InputError(f"the shape of a table must be two numbers of at least 1, not {array.tolist()}")
+    if array.max() > (most := max(size, MOST_LINES)):
+        raise InputError(f"a table of {size:,} words has at most {most:,} rows or columns, not {array.tolist()}")
     rows, columns = int(array[0]), int(array[1])
     if rows * columns < size:
         raise InputError(

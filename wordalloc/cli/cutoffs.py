@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.checks import printable
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.cutoff_tables import (
     find_frontiers,
@@ -182,8 +183,8 @@ def _print(best: Cutoffs, others: list[Alternative]) -> None:
     found = best.parameters
     click.echo(f"Best cutoffs: {_shown(best.cutoffs.tolist()) or f'none: {_why_none(best)}'}")
     click.echo(
-        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, on {found['profile']['name']}: "
-        f"{milliseconds(found['objective'])} a step.\n"
+        f"{_quality(best)}for d = {found['dim']}, {found['batch']:,} tokens a step, "
+        f"on {printable(found['profile']['name'])}: {milliseconds(found['objective'])} a step.\n"
     )
     starts = best.bounds.tolist()
     print_table(

@@ -25,7 +25,7 @@ from wordalloc.files import temporary_folder
 
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
-LONGEST = 1 << 26  # bytes of a word, and characters of a line where lines are read whole: a bound on memory
+LONGEST = 1 << 24  # bytes of a word, and characters of a line where lines are read whole: a bound on memory
 BOM = b"\xef\xbb\xbf"
 _ZSTANDARD, _GZIP, _BZIP2 = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh"
 STDIN = "-"
