@@ -262,8 +262,8 @@ def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
     """Read frame after frame; the library's own stream reader takes a cut file for a whole one."""
     import zstandard
 
-    # Small steps in, because four bytes can unfold to 128 KiB, and no more than `size` out.
-    step = max(1, size >> 8)
+    # Small steps in, because four bytes can unfold to 128 KiB: 8 MiB at once. No more than `size` out.
+    step = max(4, size >> 12)
     frame = zstandard.ZstdDecompressor().decompressobj()
     open_frame, waiting = False, bytearray()
     try:
