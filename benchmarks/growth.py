@@ -21,6 +21,11 @@ class PowerLaw:
         """Return y at the size n."""
         return self.floor + self.factor * n**self.exponent
 
+    def no_slower(self, power: float, n: float, y: float) -> PowerLaw:
+        """Return the law through (n, y) that grows by at least `power`: small sizes hide how large ones grow."""
+        exponent = max(self.exponent, power)
+        return PowerLaw((y - self.floor) / n**exponent, exponent, self.floor)
+
     def largest(self, limit: float) -> float:
         """Return the greatest n at which y is at most `limit`: 0 where there is none, infinity where all are."""
         if limit <= self.floor:

@@ -74,7 +74,16 @@ def summary(case: Case, points: Sequence[Point], memory: int) -> dict[str, objec
     """What is said of one case: exponents, projections, and what fits here."""
     times, peaks = laws(case, points)
     target = TARGETS[case.unit]
-    within = {name: law.largest(limit) for name, law, limit in (("time", times, DAY), ("memory", peaks, memory)) if law}
+    done = [point for point in points if point.seconds and point.peak]
+    last = max(done, key=lambda point: point.n, default=None)
+    foretold = {}
+    if times and last:
+        foretold["time"] = times.no_slower(case.time, last.n, last.seconds or 0.0)
+    if peaks and last:  # what Spark does spills to disk here
+        spills = case.name in DISTRIBUTED
+        foretold["memory"] = peaks if spills else peaks.no_slower(case.memory, last.n, float(last.peak or 0))
+    limits = {"time": DAY, "memory": memory}
+    within = {name: law.largest(limits[name]) for name, law in foretold.items()}
     ends = min(within, key=within.__getitem__, default="?")
     fits = within.get(ends, 0.0)
     verdict = "fits" if fits >= target else "needs Spark" if case.name in DISTRIBUTED else f"no: {ends}"
@@ -88,8 +97,8 @@ def summary(case: Case, points: Sequence[Point], memory: int) -> dict[str, objec
             "!" in exponent(law, power) for law, power in ((times, case.time), (peaks, case.memory))
         ),
         "target": target,
-        "target seconds": times.at(target) if times else None,
-        "target bytes": peaks.at(target) if peaks else None,
+        "target seconds": foretold["time"].at(target) if "time" in foretold else None,
+        "target bytes": foretold["memory"].at(target) if "memory" in foretold else None,
         "largest here": fits,
         "ended by": ends,
         "verdict": verdict,

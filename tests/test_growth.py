@@ -25,6 +25,12 @@ if BENCHMARKS.is_dir():
     growth, zipf_text = load("growth"), load("zipf_text")
 
 
+def test_a_projection_grows_no_slower_than_is_stated():
+    law = growth.PowerLaw(2.0, 0.5, 3.0)
+    assert law.no_slower(2, 10, 103) == growth.PowerLaw(1.0, 2, 3.0)  # 3 + 1 · 10²
+    assert law.no_slower(0.25, 4, 7).at(16) == 3 + 8.0
+
+
 def test_exact_powers_are_found_and_projected():
     law = growth.fit([10, 100, 1000], [5 * 10**1.5, 5 * 100**1.5, 5 * 1000**1.5])
     assert law.exponent == pytest.approx(1.5) and law.factor == pytest.approx(5)
