@@ -10,6 +10,7 @@ import torch
 from wordalloc.algorithms.cost_model import CostModel
 
 
+@pytest.mark.long  # the README's session does it, too
 def test_a_profile_is_measured_used_and_verified(wordalloc, corpus, tmp_path):
     status, out, err = wordalloc("calibrate", "--device", "cpu", "--dim", 16, "--seconds", 10, "-o", "here.json")
     assert (status, err) == (0, ""), (out, err)

@@ -150,6 +150,7 @@ def test_a_comparison_killed_in_every_way_ends_in_the_table_of_an_unbroken_one(c
     assert list(broken.rglob("latest.safetensors")) == []
 
 
+@pytest.mark.long
 def test_a_budget_of_seconds_and_seeds(wordalloc, corpus):
     options = ("--layers", "full", "--budget-seconds", 0.5, "--seeds", 2, "--valid", "-", *SMALL, "--json")
     status, out, err = wordalloc("compare", corpus / "train.txt", *options, stdin=(corpus / "valid.txt").read_bytes())

@@ -48,7 +48,11 @@ def run(chain, vocabulary, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"optimizer": "sgd", "learning_rate": 1.0, "cell": "gru", "layers": 2}, {"by_sentence": True}],
+    [
+        {},
+        pytest.param({"optimizer": "sgd", "learning_rate": 1.0, "cell": "gru", "layers": 2}, marks=pytest.mark.long),
+        {"by_sentence": True},
+    ],
     ids=str,
 )
 def test_a_run_that_dies_before_any_of_its_writes_resumes_to_the_same_bytes(run, tmp_path, monkeypatch, changes):
