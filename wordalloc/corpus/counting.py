@@ -180,9 +180,7 @@ def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: i
     if vocabulary.ids is not None:
         raise InputError("a tokenizer's vocabulary cannot be cut: its ids are fixed; leave out --max-size, --min-count")
     dropped = vocabulary.total - sum(specials.values()) - exact_sum(counts[kept])
-    specials[unk] = specials.get(unk, 0) + dropped
-    if specials[unk] > MAX_COUNT:
-        raise InputError(f"the words dropped make {specials[unk]} of {unk}, beyond 2**62; drop fewer, or scale counts")
+    specials[unk] = checked_unknown(specials.get(unk, 0) + dropped, unk)
     return Vocabulary.from_counts(
         [*vocabulary.words_at(kept.tolist()), *specials],
         [*counts[kept].tolist(), *specials.values()],
@@ -190,6 +188,13 @@ def limited(vocabulary: Vocabulary, unk: str, max_size: int | None, min_count: i
         source=vocabulary.source,
         parameters={"max_size": max_size, "min_count": min_count},
     )
+
+
+def checked_unknown(count: int, unk: str) -> int:
+    """Return the count of `unk`, which the words dropped have gone to; refuse one that is too large for a count."""
+    if count > MAX_COUNT:
+        raise InputError(f"the words dropped make {count} of {unk}, beyond 2**62; drop fewer, or scale counts")
+    return count
 
 
 def describe(files: Sequence[Input], tokens: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from wordalloc.corpus.counting import describe, room_for
+from wordalloc.corpus.counting import checked_unknown, describe, room_for
 from wordalloc.corpus.parquet import count_columns
 from wordalloc.corpus.spark.files import HadoopFile, escaped, read_errors
 from wordalloc.errors import InputError
@@ -118,9 +118,7 @@ def _limited(
     if n_kept < sums["regular"]:
         if not kept:
             raise InputError(f"no word is counted at least {min_count} times; lower --min-count")
-        specials[unk] = dropped = specials.get(unk, 0) + int(sums["mass"]) - sum(kept.values())
-        if dropped > MAX_COUNT:
-            raise InputError(f"the words dropped make {dropped} of {unk}, beyond 2**62; drop fewer, or scale counts")
+        specials[unk] = checked_unknown(specials.get(unk, 0) + int(sums["mass"]) - sum(kept.values()), unk)
         parameters = {"max_size": max_size, "min_count": min_count}
     found = {**kept, **specials}
     source = describe([file], int(sums["total"]))
