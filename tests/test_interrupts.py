@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 
 import pytest
 
+from wordalloc.corpus.counting import count
 from wordalloc.interrupts import deferred_interrupts, heard_once
 
 
@@ -119,3 +121,16 @@ def test_a_block_that_holds_them_back_while_one_is_answered_is_not_broken_off():
                 os.kill(os.getpid(), signal.SIGINT)
             done.append("put away")
     assert done == ["put away"]
+
+
+def test_counting_is_interrupted_at_any_moment_and_is_an_interruption_whenever(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text("".join(f"{' '.join(str(line * n % 50_021) for n in range(1, 21))}\n" for line in range(50_000)))
+    chance = random.Random(0)
+    for _ in range(60):  # one in ten used to fall into the start of a thread, which then was not waited for
+        timer = threading.Timer(0.03 * chance.random(), os.kill, (os.getpid(), signal.SIGTERM))
+        with pytest.raises(KeyboardInterrupt), heard_once():
+            timer.start()
+            count(path)
+            timer.join()
+        timer.join()

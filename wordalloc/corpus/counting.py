@@ -21,6 +21,7 @@ from wordalloc.corpus.engine import Progress, on_spark, open_database
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_blocks
 from wordalloc.errors import InputError
+from wordalloc.interrupts import deferred_interrupts
 from wordalloc.vocabulary import EOS, MAX_COUNT, TextOptions, Vocabulary
 
 if TYPE_CHECKING:
@@ -211,8 +212,9 @@ def _count_files(
     total = sum(file.size for file in files)
     workers = _scalar(connection, "SELECT current_setting('threads')")
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        pending = {pool.submit(_work, connection.cursor(), blocks) for _ in range(workers)}
         try:
+            with deferred_interrupts():  # the pool would forget, and not wait for, a thread that is just being started
+                pending = {pool.submit(_work, connection.cursor(), blocks) for _ in range(workers)}
             while pending:
                 done, pending = concurrent.futures.wait(pending, 0.1, concurrent.futures.FIRST_COMPLETED)
                 for worker in done:
