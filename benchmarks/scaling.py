@@ -8,7 +8,8 @@ Each measurement is a process of its own: it warms up on a small input, so that 
 time, makes its input (generated, by seed), resets the kernel's record of its peak memory, and runs. It is killed after
 --limit seconds. Sizes grow tenfold, or √10-fold, as long as the next is foreseen to stay within the limits. Peaks are
 resident bytes of the whole process, input, interpreter and libraries included; the power is fitted to what stands
-above an empty process. --results keeps each measurement, and a run that was broken off goes on from there.
+above an empty process, and to the processors' time in the program's own code. --results keeps each measurement, and a
+run that was broken off goes on from there.
 """
 
 from __future__ import annotations
@@ -53,9 +54,10 @@ def measure(case: Case, n: int, folder: Path, memory: int) -> None:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         print("ready", flush=True)
-        began = time.perf_counter()
+        began, own = time.perf_counter(), os.times().user
         work()
-        point = Point(case.name, n, "done", time.perf_counter() - began, peak_bytes(), base)
+        seconds, own = time.perf_counter() - began, os.times().user - own
+        point = Point(case.name, n, "done", seconds, peak_bytes(), base, own)
     except MemoryError:
         point = Point(case.name, n, "memory")
     print(json.dumps(asdict(point)), flush=True)

@@ -57,6 +57,7 @@ class Point:
     seconds: float | None = None
     peak: int | None = None  # bytes
     base: int | None = None  # bytes of the warmed-up process before it had an input
+    work: float | None = None  # seconds of the processors in the program's own code, all threads together
 
 
 def vocabulary(size: int, folder: Path) -> wordalloc.Vocabulary:

@@ -15,14 +15,18 @@ DISTRIBUTED = ("counting", "bigrams", "encoding")  # what --engine spark does
 
 
 def laws(case: Case, points: Sequence[Point]) -> tuple[growth.PowerLaw | None, growth.PowerLaw | None]:
-    """The powers of time and of memory above the base, None where too little was measured."""
+    """The powers of time and of memory above the base, None where too little was measured.
+
+    Time is that of the program's own code, where it is known, not the kernel's: what the allocator keeps of small
+    arrays it asks for anew, page by page, where they are large, and this is the machine's growth, not the algorithm's.
+    """
     done = [point for point in points if point.seconds is not None and point.peak and point.base]
     if not done:
         return None, None
     base = min(point.base for point in done if point.base)
-    slow = [point for point in done if point.seconds and point.seconds >= SHORT]
+    slow = [point for point in done if (point.work or point.seconds or 0) >= SHORT]
     large = [point for point in done if point.peak and point.peak > 1.1 * base]
-    times = growth.fit([point.n for point in slow], [point.seconds or 0 for point in slow])
+    times = growth.fit([point.n for point in slow], [point.work or point.seconds or 0 for point in slow])
     peaks = growth.fit([point.n for point in large], [float(point.peak or 0) for point in large], base)
     return times, peaks
 
@@ -57,11 +61,12 @@ def measured(points: Sequence[Point], units: dict[str, str]) -> str:
             point.algorithm,
             f"{size(point.n)} {units[point.algorithm]}",
             duration(point.seconds) if point.seconds is not None else f"broken off: {point.outcome}",
+            duration(point.work) if point.work else "",
             gigabytes(point.peak) if point.peak else "",
         )
         for point in points
     ]
-    return aligned(["measured", "size", "time", "peak"], rows)
+    return aligned(["measured", "size", "time", "own", "peak"], rows)
 
 
 def exponent(law: growth.PowerLaw | None, stated: float) -> str:
