@@ -13,13 +13,13 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-import zstandard
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import encode, read_bigrams, read_vocabulary
 from wordalloc.corpus.encode_to_folder import encode_to_folder
+from wordalloc.corpus.reading import zstd
 from wordalloc.corpus.spark.session import open_session
 from wordalloc.errors import InputError, WordallocError
 
@@ -229,7 +229,7 @@ def test_nul_and_unknown_words(session, tmp_path):
 def test_what_spark_cannot_read(session, tmp_path):
     (tmp_path / "a.txt").write_text("a b\n")
     (tmp_path / "_a.txt").write_text("a b\n")
-    (tmp_path / "a.zst").write_bytes(zstandard.compress(b"a b\n"))
+    (tmp_path / "a.zst").write_bytes(zstd.compress(b"a b\n"))
     (tmp_path / "gzip.txt").write_bytes(gzip.compress(b"a b\n"))
     (tmp_path / "plain.gz").write_bytes(b"a b\n")
     (tmp_path / "counts.tsv").write_text("a\t3\n")

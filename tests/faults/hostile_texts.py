@@ -8,10 +8,8 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 
-import zstandard
-
 from tests.faults.hostile_case import Case
-from wordalloc.corpus.reading import LONGEST
+from wordalloc.corpus.reading import LONGEST, zstd
 
 FILE, OUT = "text.txt", "out.safetensors"
 COUNT = ("count", FILE, "-o", OUT)
@@ -159,7 +157,7 @@ def _surroundings() -> Iterator[Case]:
 def _compressed(long: bool, rng: random.Random) -> Iterator[Case]:
     """Damaged and exploding files of all three compressions."""
     text = b"some words of a text, some of them twice\n" * 400
-    compressions = {"gz": gzip.compress, "bz2": bz2.compress, "zst": zstandard.ZstdCompressor().compress}
+    compressions = {"gz": gzip.compress, "bz2": bz2.compress, "zst": zstd.compress}
     many = 100 if long else 4  # MB
     for kind, compress in compressions.items():
         whole = compress(text)

@@ -23,6 +23,11 @@ from wordalloc.corpus.parquet import Columns, read_columns, read_rows
 from wordalloc.errors import InputError
 from wordalloc.files import temporary_folder
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
 LONGEST = 1 << 24  # bytes of a word, and characters of a line where lines are read whole: a bound on memory
@@ -238,11 +243,10 @@ def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
         with file.open() as raw:
             magic = raw.read(4)
             raw.seek(0)
-            if magic.startswith(_ZSTANDARD):
-                yield from _zstandard_chunks(raw, size)
-                return
             stream: IO[bytes] = raw
-            if magic.startswith(_GZIP):
+            if magic.startswith(_ZSTANDARD):
+                stream = cast("IO[bytes]", zstd.ZstdFile(raw))
+            elif magic.startswith(_GZIP):
                 stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
             elif magic.startswith(_BZIP2):
                 stream = bz2.BZ2File(raw)
@@ -250,40 +254,12 @@ def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
                 yield chunk, raw.tell()
     except EOFError as error:
         raise InputError(f"{file.name}: the compressed file is cut short; fetch it again") from error
-    except (OSError, zlib.error) as error:
+    except (OSError, zlib.error, zstd.ZstdError) as error:
         # The decompressors raise OSError too, but without a number.
         if not isinstance(error, OSError) or error.errno is None:
             raise InputError(f"{file.name}: the compressed file is damaged: {error}; fetch it again") from error
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{file.name}: cannot be read: {reason}") from error
-
-
-def _zstandard_chunks(raw: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
-    """Read frame after frame; the library's own stream reader takes a cut file for a whole one."""
-    import zstandard
-
-    # Small steps in, because four bytes can unfold to 128 KiB: 8 MiB at once. No more than `size` out.
-    step = max(4, size >> 12)
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    open_frame, waiting = False, bytearray()
-    try:
-        while data := raw.read(step):
-            while data:
-                if frame.eof:
-                    frame = zstandard.ZstdDecompressor().decompressobj()
-                chunk = frame.decompress(data)
-                open_frame = not frame.eof
-                data = frame.unused_data if frame.eof else b""
-                waiting += chunk
-                while len(waiting) >= size:
-                    yield bytes(waiting[:size]), raw.tell()
-                    del waiting[:size]
-    except zstandard.ZstdError as error:
-        raise zlib.error(str(error)) from error
-    if open_frame:
-        raise EOFError
-    if waiting:
-        yield bytes(waiting), raw.tell()
 
 
 def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
