@@ -33,14 +33,14 @@ def pages() -> dict[str, str]:
     loader = griffe.GriffeLoader(search_paths=[ROOT], docstring_parser="numpy", allow_inspection=False)
     package = loader.load("wordalloc", try_relative_path=False)
     loader.resolve_aliases()
-    shown = {page: _public(package, path) for page, path in PACKAGES.items() if path == "wordalloc" or _has(package, path)}
+    shown = {page: _public(package, path) for page, path in PACKAGES.items() if _has(package, path)}
     links = _links(shown)
     texts = {f"{page}.md": _page(package, page, names, links) for page, names in shown.items()}
     return {"index.md": _index(package, shown), **texts}
 
 
 def _has(package: griffe.Module, path: str) -> bool:
-    return path.partition(".")[2] in package.members
+    return path == "wordalloc" or path.partition(".")[2] in package.members
 
 
 def _module(package: griffe.Module, path: str) -> griffe.Module:
@@ -163,7 +163,8 @@ def _default(value: str | griffe.Expr) -> str:
             return str(_target(value.parent[value.name]).value)
         except (KeyError, AttributeError, TypeError, griffe.AliasResolutionError):
             pass
-    return str(value)
+    text = str(value)
+    return f'"{text[1:-1]}"' if re.fullmatch(r"'[^'\"]*'", text) else text
 
 
 def _section(section: griffe.DocstringSection, page: str, links: dict[str, str]) -> list[str]:

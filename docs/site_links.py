@@ -48,9 +48,7 @@ def _led(link: str, here: str) -> str:
 
 def _targets(path: str) -> list[str]:
     folder = posixpath.dirname(path)
-    return [
-        posixpath.normpath(posixpath.join(folder, link)) for link in LINK.findall((ROOT / path).read_text("utf-8"))
-    ]
+    return [posixpath.normpath(posixpath.join(folder, link)) for link in LINK.findall((ROOT / path).read_text("utf-8"))]
 
 
 def _in_repository(uri: str) -> str:

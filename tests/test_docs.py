@@ -101,15 +101,15 @@ def test_the_reader_reads_a_file_of_each_kind(tmp_path, monkeypatch):
 
 
 def commands_of(page: str) -> Iterator[list[str]]:
-    """The arguments of every command line of wordalloc in a page's blocks for the shell; after a prompt, if there is one."""
+    """The arguments of every command line of wordalloc in a page's blocks for the shell, without the prompt."""
     scripts = [*blocks(page, "sh", "bash"), *("\n".join(PROMPT.findall(block)) for block in blocks(page, "console"))]
     for line in "\n".join(scripts).replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;<>")
         lexer.whitespace_split = True
         for ends, words in itertools.groupby(lexer, key=lambda word: set(word) <= set("&|;<>")):
             called = list(words)
-            if not ends and (Path(called[0]).name == "wordalloc" or (called[0] == "torchrun" and "wordalloc" in called)):
-                start = next(place for place, word in enumerate(called) if Path(word).name == "wordalloc")
+            start = next((place for place, word in enumerate(called) if Path(word).name == "wordalloc"), None)
+            if not ends and (start == 0 or (start and called[0] == "torchrun")):
                 yield called[start + 1 :]
 
 
