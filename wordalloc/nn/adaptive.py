@@ -236,17 +236,12 @@ class AdaptiveSoftmax(OutputLayer):
         tails = [head[:, words + i, None] + self._tail_log_prob(hidden, i) for i in range(len(self.cutoffs))]
         return torch.cat([head[:, :words], *tails], dim=1)
 
-    @torch.no_grad()
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Score a tail cluster for those tokens alone for which a bound on its words reaches the k-th best so far.
 
-        A tail cluster is scored for those tokens alone for which a bound on its words reaches the k-th best so far:
-        the cluster's own log-probability and, where many tokens are left, what its best word can add to it
-        (`wordalloc.nn.cluster_bound`). Ties go to the lower rank.
+        That is the cluster's own log-probability and, where many tokens are left, what its best word can add to it
+        (`wordalloc.nn.cluster_bound`).
         """
-        if not 1 <= k <= self.vocab_size:
-            raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
-        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
         head = self._head_log_prob(hidden)
         words = self.bounds[1]
         values, ranks = topk_by_rank(head[:, :words], min(k, words))
@@ -263,7 +258,7 @@ class AdaptiveSoftmax(OutputLayer):
             merged = torch.cat([values[opened], tail_values], 1), torch.cat([ranks[opened], tail_ranks + first], 1)
             best_values, best_ranks = best_first(*merged)
             values[opened], ranks[opened] = best_values[:, :k], best_ranks[:, :k]
-        return values.reshape(*shape, k), ranks.reshape(*shape, k)
+        return values, ranks
 
     def _opened(self, hidden: Tensor, bound: Tensor, least: Tensor, cluster: int) -> Tensor:
         """Return the tokens for which a word of a cluster of log-probability `bound` can reach `least`."""
