@@ -159,12 +159,12 @@ class AdaptiveSoftmax(OutputLayer):
         has_bias = module.head.bias is not None
         with torch.device("meta"):  # nothing is drawn: the weights are torch's
             layer = cls(*sizes, div_value=module.div_value, head_bias=has_bias, unk=unk)
-        check_shapes(layer._torch_parameters(), module.state_dict())
-        layer.head = copied(module.head.weight)
-        if has_bias:
-            layer.head_bias = copied(module.head.bias)
-        for i, (projection, output) in enumerate(module.tail):
-            layer.projections[i], layer.outputs[i] = copied(projection.weight), copied(output.weight)
+        theirs = dict(module.named_parameters())
+        check_shapes(layer._torch_parameters(), theirs)
+        layer.head, layer.head_bias = copied(module.head.weight), copied(module.head.bias) if has_bias else None
+        for i in range(len(layer.cutoffs)):
+            layer.projections[i] = copied(theirs[f"tail.{i}.0.weight"])
+            layer.outputs[i] = copied(theirs[f"tail.{i}.1.weight"])
         return layer.train(module.training)
 
     def to_torch(self) -> nn.AdaptiveLogSoftmaxWithLoss:

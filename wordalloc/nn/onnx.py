@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from importlib.metadata import version
 
 import torch
 from torch import Tensor, nn
@@ -78,12 +79,10 @@ def _serialised(layer: OutputLayer, k: int | None) -> bytes:
     """Return the model as the bytes of its file; the same for the same weights."""
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    import wordalloc
-
-    weight = next(layer.parameters())
+    like = next(layer.parameters())
     program = torch.onnx.export(
         _Dense(layer, k),
-        (torch.zeros(2, layer.dim, dtype=weight.dtype, device=weight.device),),
+        (torch.zeros(2, layer.dim, dtype=like.dtype, device=like.device),),
         dynamo=True,
         input_names=["hidden"],
         output_names=["log_prob"] if k is None else ["values", "ranks"],
@@ -91,16 +90,16 @@ def _serialised(layer: OutputLayer, k: int | None) -> bytes:
         opset_version=OPSET,
         verbose=False,
     )
-    if program is None:
-        raise InputError("torch wrote no ONNX programme; a newer version of torch may")
-    n_bytes = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
+    assert program is not None  # as it would be with dynamo=False
+    weights = [value.const_value for value in program.model.graph.initializers.values()]
+    n_bytes = sum(weight.nbytes for weight in weights if weight is not None)
     if n_bytes > MOST_BYTES:
         raise InputError(
             f"the layer's weights are {n_bytes / 1e9:.1f} GB, and one ONNX file holds {MOST_BYTES / 1e9:.1f} at most; "
             "torch.export.save has no such limit"
         )
     ClearMetadataAndDocStringPass()(program.model)  # they name files of this machine
-    program.model.producer_name, program.model.producer_version = "wordalloc", wordalloc.__version__
+    program.model.producer_name, program.model.producer_version = "wordalloc", version("wordalloc")
     program.model.metadata_props["vocab_size"] = str(layer.vocab_size)
     if k is not None:
         program.model.metadata_props["k"] = str(k)

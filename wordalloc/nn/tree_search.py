@@ -161,7 +161,8 @@ class TreeSearch(nn.Module):
 def _log_choices(scores: Tensor) -> Tensor:
     """Return the log-probabilities of nodes' children: (..., m) -> (..., m), but (..., 1) -> (..., 2)."""
     if scores.shape[-1] == 1:
-        return torch.cat([F.logsigmoid(-scores), F.logsigmoid(scores)], -1)
+        # Not logsigmoid, which ONNX knows as the logarithm of a sigmoid: minus infinity from -88 on.
+        scores = torch.cat([torch.zeros_like(scores), scores], -1)
     return F.log_softmax(scores, -1)
 
 
