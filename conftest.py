@@ -9,3 +9,6 @@ collect_ignore = (
     if importlib.util.find_spec("triton")
     else [f"wordalloc/nn/{name}.py" for name in ("ragged_kernels", "ragged_tiles", "row_kernels")]
 )
+collect_ignore.append(
+    "wordalloc/nn/onnx.py"
+)  # its example needs packages: tests/nn/test_onnx.py runs it where they are

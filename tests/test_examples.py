@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -26,5 +28,22 @@ def test_many_classes_compares_the_layers():
     assert all(float(line.split()[-4]) < 8.3 for line in on_many)  # ln 5000 is 8.5: all have learnt
 
 
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("accelerate", "with_accelerate.py"), pytest.param("lightning", "with_lightning.py", marks=pytest.mark.long)],
+)
+def test_a_loop_of_another_librarys_trains_the_layer(package, name):
+    pytest.importorskip(package, reason=f"the example needs the package {package}")
+    first, *rest = run(name).splitlines()
+    assert "AdaptiveSoftmax(" in first
+    perplexities = [float(line.split()[-1]) for line in rest if line.startswith("epoch ")]
+    assert len(perplexities) == 3 and perplexities == sorted(perplexities, reverse=True)
+    assert perplexities[-1] < 0.8 * perplexities[0]
+
+
 def test_every_example_is_tested():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"many_classes.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "many_classes.py",
+        "with_accelerate.py",
+        "with_lightning.py",
+    }

@@ -19,6 +19,7 @@ from wordalloc.nn import cross_entropy
 from wordalloc.nn.arrays import precise_dtype
 from wordalloc.nn.cluster_bound import ClusterBound
 from wordalloc.nn.cross_entropy import Weights
+from wordalloc.nn.foreign_weights import check_shapes, copied
 from wordalloc.nn.protocol import OutputLayer
 from wordalloc.nn.selection import best_first, draw, topk_by_rank
 from wordalloc.nn.unigram import smoothed_shares
@@ -122,45 +123,93 @@ class AdaptiveSoftmax(OutputLayer):
 
     @classmethod
     def from_torch(cls, module: nn.AdaptiveLogSoftmaxWithLoss, *, unk: int | None = None) -> Self:
-        """Make the layer from torch's, with copies of its weights: their outputs agree."""
-        cutoffs = list(module.cutoffs[:-1])
+        """Make the layer from torch's, with copies of its weights: bit for bit, and of their dtype and device.
+
+        Torch's classes are the ranks, in the order of the word list that the module was trained with. Their counts
+        make a `Vocabulary` where they descend, ties in the order of the words; where they don't, or are not known,
+        V … 1 stand for them.
+
+        Parameters
+        ----------
+        module : torch.nn.AdaptiveLogSoftmaxWithLoss
+            Also one that is frozen, or in evaluation mode: so is the layer then.
+        unk : int, optional
+            Rank of the unknown word, of which torch knows nothing.
+
+        Raises
+        ------
+        InputError
+            If ``div_value`` is below 1, or makes a tail of width 0, whose words torch's module cannot tell apart.
+
+        Examples
+        --------
+        From a trained module and its words to an allocation, a file, and the layer again:
+
+        >>> from wordalloc import Vocabulary
+        >>> module = nn.AdaptiveLogSoftmaxWithLoss(8, 5, cutoffs=[2, 3], div_value=1.5)
+        >>> words = ["the", "of", "to", "in", "a"]
+        >>> layer = AdaptiveSoftmax.from_torch(module)
+        >>> allocation = Cutoffs(Vocabulary(words, range(5, 0, -1)), layer.cutoffs, {"div_value": layer.div_value})
+        >>> again = AdaptiveSoftmax.from_allocation(allocation, dim=8)  # what load("words.cutoffs.safetensors") gives
+        >>> again.load_torch_state_dict(module.state_dict())
+        >>> again.to_torch().cutoffs == module.cutoffs, torch.equal(again.head, module.head.weight)
+        (True, True)
+        """
+        sizes = int(module.n_classes), int(module.in_features), list(module.cutoffs[:-1])
         has_bias = module.head.bias is not None
-        layer = cls(
-            module.n_classes, module.in_features, cutoffs, div_value=module.div_value, head_bias=has_bias, unk=unk
-        )
-        layer.load_torch_state_dict(module.state_dict())
-        return layer.to(module.head.weight)
+        with torch.device("meta"):  # nothing is drawn: the weights are torch's
+            layer = cls(*sizes, div_value=module.div_value, head_bias=has_bias, unk=unk)
+        theirs = dict(module.named_parameters())
+        check_shapes(layer._torch_parameters(), theirs)
+        layer.head, layer.head_bias = copied(module.head.weight), copied(module.head.bias) if has_bias else None
+        for i in range(len(layer.cutoffs)):
+            layer.projections[i] = copied(theirs[f"tail.{i}.0.weight"])
+            layer.outputs[i] = copied(theirs[f"tail.{i}.1.weight"])
+        return layer.train(module.training)
 
     def to_torch(self) -> nn.AdaptiveLogSoftmaxWithLoss:
-        """Return torch's layer with copies of these weights; it needs at least one cutoff."""
+        """Return torch's layer with copies of these weights, bit for bit, and of their dtype and device.
+
+        Raises
+        ------
+        InputError
+            If there is no cutoff, or torch's layer would have a tail of width 0 where this one's has width 1.
+        """
         if not self.cutoffs:
             raise InputError("torch.nn.AdaptiveLogSoftmaxWithLoss needs at least one cutoff, and this layer has none")
-        biased = self.head_bias is not None
         if any(int(self.dim // self.div_value**i) < 1 for i in range(1, len(self.bounds) - 1)):
             raise InputError("torch's layer would have a tail of width 0 here; use a smaller div_value")
-        module = nn.AdaptiveLogSoftmaxWithLoss(
-            self.dim, self.vocab_size, self.cutoffs, div_value=self.div_value, head_bias=biased
-        ).to(self.head)
-        module.load_state_dict(self.torch_state_dict())
-        return module
+        with torch.device("meta"):
+            module = nn.AdaptiveLogSoftmaxWithLoss(
+                self.dim, self.vocab_size, self.cutoffs, self.div_value, self.head_bias is not None
+            )
+        own = self._torch_parameters()
+        module.load_state_dict({name: copied(weight) for name, weight in own.items()}, assign=True)
+        for name, weight in module.named_parameters():
+            weight.requires_grad_(own[name].requires_grad)
+        return module.train(self.training)
+
+    def _torch_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the parameters by their names in ``torch.nn.AdaptiveLogSoftmaxWithLoss``, and in its order."""
+        found = {"head.weight": self.head}
+        if self.head_bias is not None:
+            found["head.bias"] = self.head_bias
+        for i, (projection, output) in enumerate(zip(self.projections, self.outputs, strict=True)):
+            found |= {f"tail.{i}.0.weight": projection, f"tail.{i}.1.weight": output}
+        return found
 
     def torch_state_dict(self) -> dict[str, Tensor]:
         """Return the weights under the names of ``torch.nn.AdaptiveLogSoftmaxWithLoss``."""
-        state = {"head.weight": self.head.detach()}
-        if self.head_bias is not None:
-            state["head.bias"] = self.head_bias.detach()
-        for i, (projection, output) in enumerate(zip(self.projections, self.outputs, strict=True)):
-            state[f"tail.{i}.0.weight"] = projection.detach()
-            state[f"tail.{i}.1.weight"] = output.detach()
-        return state
+        return {name: weight.detach() for name, weight in self._torch_parameters().items()}
 
     def load_torch_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Copy the weights of a ``torch.nn.AdaptiveLogSoftmaxWithLoss``; shapes and names must be the same."""
-        own = self.torch_state_dict()
-        if {name: tuple(w.shape) for name, w in own.items()} != {name: tuple(w.shape) for name, w in state.items()}:
-            raise InputError(f"the state has other weights than this layer, which has {sorted(own)}")
+        """Copy the weights of a ``torch.nn.AdaptiveLogSoftmaxWithLoss``; shapes and names must be the same.
+
+        As with torch's ``load_state_dict``, this layer keeps its dtype and device.
+        """
+        check_shapes(self._torch_parameters(), state)
         with torch.no_grad():
-            for name, weight in own.items():
+            for name, weight in self._torch_parameters().items():
                 weight.copy_(state[name])
 
     def _weights(self) -> Weights:
@@ -187,17 +236,12 @@ class AdaptiveSoftmax(OutputLayer):
         tails = [head[:, words + i, None] + self._tail_log_prob(hidden, i) for i in range(len(self.cutoffs))]
         return torch.cat([head[:, :words], *tails], dim=1)
 
-    @torch.no_grad()
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Score a tail cluster for those tokens alone for which a bound on its words reaches the k-th best so far.
 
-        A tail cluster is scored for those tokens alone for which a bound on its words reaches the k-th best so far:
-        the cluster's own log-probability and, where many tokens are left, what its best word can add to it
-        (`wordalloc.nn.cluster_bound`). Ties go to the lower rank.
+        That is the cluster's own log-probability and, where many tokens are left, what its best word can add to it
+        (`wordalloc.nn.cluster_bound`).
         """
-        if not 1 <= k <= self.vocab_size:
-            raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
-        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
         head = self._head_log_prob(hidden)
         words = self.bounds[1]
         values, ranks = topk_by_rank(head[:, :words], min(k, words))
@@ -214,7 +258,7 @@ class AdaptiveSoftmax(OutputLayer):
             merged = torch.cat([values[opened], tail_values], 1), torch.cat([ranks[opened], tail_ranks + first], 1)
             best_values, best_ranks = best_first(*merged)
             values[opened], ranks[opened] = best_values[:, :k], best_ranks[:, :k]
-        return values.reshape(*shape, k), ranks.reshape(*shape, k)
+        return values, ranks
 
     def _opened(self, hidden: Tensor, bound: Tensor, least: Tensor, cluster: int) -> Tensor:
         """Return the tokens for which a word of a cluster of log-probability `bound` can reach `least`."""

@@ -17,6 +17,7 @@ from wordalloc.nn import cross_entropy
 from wordalloc.nn.arrays import precise_dtype
 from wordalloc.nn.class_places import ClassPlaces, class_places
 from wordalloc.nn.cross_entropy import Weights
+from wordalloc.nn.equal_groups import equal_groups, spans
 from wordalloc.nn.path_cross_entropy import path_nll
 from wordalloc.nn.path_pairs import Paths
 from wordalloc.nn.protocol import OutputLayer
@@ -86,6 +87,8 @@ class ClassSoftmax(OutputLayer):
     path_nodes: Tensor
     path_slots: Tensor
     areas: Tensor
+    member_order: Tensor
+    word_place: Tensor
     smoothed: Tensor
     class_smoothed: Tensor
 
@@ -122,12 +125,16 @@ class ClassSoftmax(OutputLayer):
         """Keep each word's place, and its path: its class, unless it is alone there and nothing is left to choose."""
         word_class, slot, sizes = places.word_class, places.slot, places.sizes
         alone = sizes[word_class] == 1
+        self.by_size = equal_groups(places.offsets)
+        member_order = spans(places.offsets, self.by_size.groups)
         buffers = {
             **places._asdict(),
             "path_offsets": np.concatenate(([0], np.cumsum(~alone))),
             "path_nodes": word_class[~alone].astype(np.int32),
             "path_slots": slot[~alone].astype(np.int32),
             "areas": np.where(alone, 0, sizes[word_class]),
+            "member_order": member_order,  # classes of one size side by side
+            "word_place": np.argsort(places.members[member_order]),  # where each word is then
         }
         for name, values in buffers.items():  # not in the state: they follow from the allocation, as cutoffs do
             self.register_buffer(name, torch.tensor(values), persistent=False)
@@ -209,10 +216,12 @@ class ClassSoftmax(OutputLayer):
         if self.words is None:
             every = torch.arange(self.vocab_size, device=hidden.device)
             return first[:, self.word_class] + self._log_unigram(every, first.dtype)
-        scores = F.linear(hidden, self.words, self.word_bias).split(self.offsets.diff().tolist(), 1)
-        inside = torch.cat([F.log_softmax(own, 1, dtype=first.dtype) for own in scores], 1)
-        place = self.offsets[self.word_class] + self.slot
-        return first[:, self.word_class] + inside[:, place]
+        scores = F.linear(hidden, self.words, self.word_bias)[:, self.member_order].split(self.by_size.widths, 1)
+        inside = [
+            F.log_softmax(own.unflatten(1, shape), 2, dtype=first.dtype).flatten(1)
+            for own, shape in zip(scores, self.by_size.shapes, strict=True)
+        ]
+        return first[:, self.word_class] + torch.cat(inside, 1)[:, self.word_place]
 
     def _inside(self, hidden: Tensor) -> Inside:
         return lambda tokens, number: self._word_log_prob(hidden[tokens], number)
@@ -220,16 +229,9 @@ class ClassSoftmax(OutputLayer):
     def _members(self, number: int) -> Tensor:
         return self.members[int(self.offsets[number]) : int(self.offsets[number + 1])]
 
-    @torch.no_grad()
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
-
-        Classes are opened best first (`wordalloc.nn.two_level`). Ties go to the lower rank.
-        """
-        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
-        first = self._class_log_prob(hidden)
-        values, ranks = topk_by_group(first, self._inside(hidden), self._members, k, self.vocab_size)
-        return values.reshape(*shape, k), ranks.reshape(*shape, k)
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Open classes best first (`wordalloc.nn.two_level`)."""
+        return topk_by_group(self._class_log_prob(hidden), self._inside(hidden), self._members, k, self.vocab_size)
 
     @torch.no_grad()
     def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wordalloc.allocations import Table
 from wordalloc.errors import InputError
 from wordalloc.nn.own_vectors import own_vectors
+from wordalloc.nn.selection import check_k
 from wordalloc.nn.table_layout import TableLayout, table_arguments
 from wordalloc.nn.two_level import draw_by_group, topk_by_group
 
@@ -213,6 +214,7 @@ class LightRNN(nn.Module):
         Rows are opened best first (`wordalloc.nn.two_level`), and only those opened cost a recurrent step. Ties go to
         the lower rank.
         """
+        check_k(k, self.vocab_size)
         first = self._row_log_prob(state)
         return topk_by_group(first, self._inside(state), self.layout.words_in_row, k, self.vocab_size)
 

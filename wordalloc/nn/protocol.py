@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wordalloc.errors import InputError
+from wordalloc.nn.selection import check_k, topk_by_rank
 
 
 class OutputLayer(nn.Module, ABC):
@@ -53,11 +54,8 @@ class OutputLayer(nn.Module, ABC):
         """Return the log-probabilities of all words: (N, d) -> (N, V)."""
 
     @abstractmethod
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
-
-        Ties go to the lower rank.
-        """
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Do what `topk` does, (N, d) -> (N, k), looking at no more words than need be."""
 
     @abstractmethod
     def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -109,6 +107,21 @@ class OutputLayer(nn.Module, ABC):
         if reduction == "mean":
             weight = weight / weight.sum().clamp(min=1)
         return self._weighted_nll(hidden, target, weight)
+
+    @torch.no_grad()
+    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
+
+        Ties go to the lower rank. What words are looked at depends on the states; a compiler, which knows no values,
+        is given the dense form: the log-probabilities of all words, and the best of them.
+        """
+        check_k(k, self.vocab_size)
+        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
+        if torch.compiler.is_compiling():
+            values, ranks = topk_by_rank(self.log_prob(hidden), k)
+        else:
+            values, ranks = self._topk(hidden, k)
+        return values.reshape(*shape, k), ranks.reshape(*shape, k)
 
     @property
     def n_parameters(self) -> int:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wordalloc.errors import InputError
+
+
+def check_k(k: int, vocab_size: int) -> None:
+    """Refuse to look for no word, or for more than there are."""
+    if not 1 <= k <= vocab_size:
+        raise InputError(f"k must be from 1 to {vocab_size}, not {k}")
+
 
 def topk_by_rank(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k greatest of each row, (N, V) -> values and columns (N, k); ties go to the lower column.
@@ -13,11 +21,13 @@ def topk_by_rank(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     values, columns = torch.topk(scores, k, dim=1)
     border = values[:, -1:]
-    if bool(((scores == border).sum(1) > (values == border).sum(1)).any()):
+    # A compiler may not look whether there are any.
+    if torch.compiler.is_compiling() or bool(((scores == border).sum(1) > (values == border).sum(1)).any()):
         above, equal = scores > border, scores == border
         room = k - above.sum(1, keepdim=True)
         chosen = above | (equal & (equal.cumsum(1) <= room))
-        columns = chosen.nonzero()[:, 1].reshape(-1, k)
+        left = torch.arange(scores.shape[1], 0, -1, device=scores.device)
+        columns = torch.where(chosen, left, 0).topk(k, dim=1).indices
     columns = columns.sort(dim=1).values
     return best_first(scores.gather(1, columns), columns)
 

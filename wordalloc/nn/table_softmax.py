@@ -141,6 +141,8 @@ class TableSoftmax(OutputLayer):
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         """Return the log-probabilities of all words: (N, d) -> (N, V)."""
+        if torch.compiler.is_compiling():  # how many blocks there are would depend on N
+            return self._log_prob(hidden)
         block = max(1, BLOCK_CELLS // (self.layout.shape[0] * max(self.dim, self.layout.shape[1])))
         return torch.cat([self._log_prob(part) for part in hidden.split(block)])
 
@@ -151,21 +153,15 @@ class TableSoftmax(OutputLayer):
         second = F.log_softmax(scores, 2, dtype=first.dtype)
         return first[:, self.layout.row] + second[:, self.layout.row, self.layout.column]
 
-    @torch.no_grad()
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
-
-        Rows are opened best first (`wordalloc.nn.two_level`). Ties go to the lower rank.
-        """
-        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
-        values, ranks = topk_by_group(
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Open rows best first (`wordalloc.nn.two_level`)."""
+        return topk_by_group(
             self._row_log_prob(hidden),
             lambda tokens, row: self._word_log_prob(hidden[tokens], row),
             self.layout.words_in_row,
             k,
             self.vocab_size,
         )
-        return values.reshape(*shape, k), ranks.reshape(*shape, k)
 
     @torch.no_grad()
     def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from wordalloc.checks import whole_numbers
 from wordalloc.errors import InputError
-
-Ints = npt.NDArray[np.int64]
+from wordalloc.nn.equal_groups import Ints, spans
 
 
 class TreeLayout(NamedTuple):
@@ -117,7 +116,7 @@ def lay_out(vocab_size: int, offsets: npt.ArrayLike, children: npt.ArrayLike, fl
     sizes: list[Ints] = []
     frontier = np.arange(min(1, starts.size - 1))
     while frontier.size:
-        reached = below[_spans(starts, frontier)]
+        reached = below[spans(starts, frontier)]
         size = np.diff(starts)[frontier]
         if not frontiers:
             reached = _joined(reached, starts, below, flatten_levels)
@@ -164,12 +163,6 @@ def _checked(vocab_size: int, starts: Ints, below: Ints) -> tuple[Ints, Ints]:
     return starts, below
 
 
-def _spans(starts: Ints, nodes: Ints) -> Ints:
-    """Return the places of these nodes' children, end to end."""
-    sizes = starts[nodes + 1] - starts[nodes]
-    return np.arange(int(sizes.sum())) + np.repeat(starts[nodes] - np.cumsum(sizes) + sizes, sizes)
-
-
 def _joined(reached: Ints, starts: Ints, below: Ints, levels: int) -> Ints:
     """Put the children of nodes into their places, level after level."""
     for _ in range(levels - 1):
@@ -179,6 +172,6 @@ def _joined(reached: Ints, starts: Ints, below: Ints, levels: int) -> Ints:
         sizes = np.ones(reached.size, dtype=np.int64)
         sizes[nodes] = np.diff(starts)[reached[nodes]]
         deeper = np.repeat(reached, sizes)
-        deeper[np.repeat(nodes, sizes)] = below[_spans(starts, reached[nodes])]
+        deeper[np.repeat(nodes, sizes)] = below[spans(starts, reached[nodes])]
         reached = deeper
     return reached

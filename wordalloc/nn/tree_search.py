@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wordalloc.nn.equal_groups import equal_groups, spans
 from wordalloc.nn.path_pairs import WIDE, ranges
 from wordalloc.nn.tree_layout import TreeLayout
 
@@ -24,12 +26,19 @@ class TreeSearch(nn.Module):
     node_step: Tensor
     word_step: Tensor
     row_offsets: Tensor
+    row_order: Tensor
+    step_place: Tensor
 
     def __init__(self, layout: TreeLayout) -> None:
         super().__init__()
-        self.levels = layout.levels
+        self.levels, self.step_bounds = layout.levels, layout.step_offsets[layout.levels].tolist()
+        self.by_size = equal_groups(layout.row_offsets)
+        row_order = spans(layout.row_offsets, self.by_size.groups)  # of nodes of one size side by side
+        step_place = np.argsort(spans(layout.step_offsets, self.by_size.groups))  # where each step is then
         for name in ("step_offsets", "step_child", "step_node", "node_step", "word_step", "row_offsets"):
             self.register_buffer(name, torch.tensor(getattr(layout, name), dtype=torch.int64), persistent=False)
+        self.register_buffer("row_order", torch.from_numpy(row_order), persistent=False)
+        self.register_buffer("step_place", torch.from_numpy(step_place), persistent=False)
 
     def log_prob(self, scores: Tensor) -> Tensor:
         """Return the log-probabilities of all words from the scores of all rows: (N, R) -> (N, V)."""
@@ -37,30 +46,19 @@ class TreeSearch(nn.Module):
         if not self.levels[-1]:
             return scores.new_zeros(scores.shape[0], 1)
         steps = self._log_steps(scores)
-        bounds = self.step_offsets[self.levels].tolist()
+        levels = [*self.levels, self.levels[-1]]
         reached, columns = scores.new_zeros(scores.shape[0], 1), []
-        for level, (begin, end) in enumerate(itertools.pairwise(bounds)):
-            above = self.step_node[begin:end] - self.levels[level]
+        for level, (begin, end) in enumerate(itertools.pairwise(self.step_bounds)):
+            above = self.step_node[begin:end] - levels[level]
             columns.append(reached[:, above] + steps[:, begin:end])
-            reached = columns[-1][:, self.step_child[begin:end] >= 0]
+            reached = columns[-1][:, self.node_step[levels[level + 1] : levels[level + 2]] - begin]
         return torch.cat(columns, 1)[:, self.word_step]
 
     def _log_steps(self, scores: Tensor) -> Tensor:
         """Return log P(child | node) for all steps: (N, R) -> (N, steps)."""
-        sizes, first = self.row_offsets.diff(), self.row_offsets[:-1]
-        # Nodes of one size at a time: their rows side by side, (N, nodes, rows).
-        parts, places = [], []
-        for size in sizes.unique().tolist():
-            nodes = (sizes == size).nonzero().squeeze(1)
-            if size == 1:
-                logit = scores[:, first[nodes]]
-                logs = torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 2)
-            else:
-                own = first[nodes, None] + torch.arange(size, device=nodes.device)
-                logs = F.log_softmax(scores[:, own], 2)
-            parts.append(logs.flatten(1))
-            places.append((self.step_offsets[nodes, None] + torch.arange(logs.shape[2], device=nodes.device)).view(-1))
-        return torch.cat(parts, 1)[:, torch.cat(places).argsort()]
+        parts = scores[:, self.row_order].split(self.by_size.widths, 1)
+        logs = [_log_choices(part.unflatten(1, shape)) for part, shape in zip(parts, self.by_size.shapes, strict=True)]
+        return torch.cat([log.flatten(1) for log in logs], 1)[:, self.step_place]
 
     def _open(self, hidden: Tensor, token: Tensor, node: Tensor, rows: Tensor, bias: Tensor | None) -> Open:
         """Score pairs of token and node, and return the steps below them, pair after pair."""
@@ -69,10 +67,7 @@ class TreeSearch(nn.Module):
         for size in sizes.unique().tolist():
             chosen = (sizes == size).nonzero().squeeze(1)
             scores = self._scores(hidden, token[chosen], first[chosen], size, rows, bias)
-            if size == 1:
-                scores = torch.cat([F.logsigmoid(-scores), F.logsigmoid(scores)], 1)
-            else:
-                scores = F.log_softmax(scores, 1)
+            scores = _log_choices(scores)
             arity = scores.shape[1]
             pairs.append(chosen.repeat_interleave(arity))
             begins = self.step_offsets[node[chosen], None]
@@ -161,6 +156,14 @@ class TreeSearch(nn.Module):
             log_other = logs.view(token.shape[0], -1).logsumexp(1)
             step = int(self.node_step[self.step_node[step]])
         return found
+
+
+def _log_choices(scores: Tensor) -> Tensor:
+    """Return the log-probabilities of nodes' children: (..., m) -> (..., m), but (..., 1) -> (..., 2)."""
+    if scores.shape[-1] == 1:
+        # Not logsigmoid, which ONNX knows as the logarithm of a sigmoid: minus infinity from -88 on.
+        scores = torch.cat([torch.zeros_like(scores), scores], -1)
+    return F.log_softmax(scores, -1)
 
 
 def _first_of_each(token: Tensor, bound: Tensor, k: int) -> Tensor:

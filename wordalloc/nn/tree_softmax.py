@@ -131,18 +131,13 @@ class TreeSoftmax(OutputLayer):
         """Return the log-probabilities of all words: (N, d) -> (N, V)."""
         return self.tree.log_prob(F.linear(hidden, self.rows, self.row_bias))
 
-    @torch.no_grad()
-    def topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Return the k most probable words, (..., d) -> log-probabilities and ranks (..., k): exact.
+    def _topk(self, hidden: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Best first: a token opens the k best of its nodes that are not open yet and may hold a word.
 
-        Best first: a token opens the k best of its nodes that are not open yet and whose log-probability, a bound on
-        the words below, is not under the k-th best word so far, until none is left. Ties go to the lower rank.
+        A node's log-probability is a bound on the words below; it may while that is not under the k-th best word so
+        far.
         """
-        if not 1 <= k <= self.vocab_size:
-            raise InputError(f"k must be from 1 to {self.vocab_size}, not {k}")
-        shape, hidden = hidden.shape[:-1], hidden.reshape(-1, self.dim)
-        values, ranks = self.tree.topk(hidden, self.rows, self.row_bias, k)
-        return values.reshape(*shape, k), ranks.reshape(*shape, k)
+        return self.tree.topk(hidden, self.rows, self.row_bias, k)
 
     @torch.no_grad()
     def sample(self, hidden: Tensor, generator: torch.Generator | None = None) -> Tensor:

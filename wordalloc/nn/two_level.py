@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from wordalloc.errors import InputError
 from wordalloc.nn.selection import best_first, draw
 
 Inside = Callable[[Tensor, int], Tensor]  # tokens (n,) and a group -> log P(word | group) of its members, (n, size)
@@ -22,8 +21,6 @@ def topk_by_group(first: Tensor, inside: Inside, members: Members, k: int, vocab
     below the k-th best word so far; in rounds of 1, 2, 4, … groups, so that many tokens open a group at once. Ties go
     to the lower rank.
     """
-    if not 1 <= k <= vocab_size:
-        raise InputError(f"k must be from 1 to {vocab_size}, not {k}")
     bounds, order = first.sort(dim=1, descending=True)
     values = bounds.new_full((len(first), k), -math.inf)
     ranks = torch.full((len(first), k), vocab_size, device=first.device)
