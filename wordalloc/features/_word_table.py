@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
-from wordalloc.algorithms._arguments import shown
+from wordalloc.algorithms._arguments import shown, whole_number
 from wordalloc.allocations import Allocation, Bigrams
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import Vocabulary
+from wordalloc.vocabulary import TextOptions, Vocabulary
 
 try:
     from sklearn.utils.validation import validate_data
@@ -57,18 +58,20 @@ def _as_word(value: Any) -> str:
     raise InputError(f"words must be strings or numbers, not {shown(value)}; the empty string is for no word")
 
 
-def count_rows(words: Words) -> Bigrams:
+def count_rows(words: Words, min_count: int = 1) -> Bigrams:
     """Count the words of a table, and the pairs that are next to each other in a row.
 
     Parameters
     ----------
     words : ndarray of str, shape (n_rows, n_columns)
         Adjacent words in each row; the empty string is no word, and in no pair.
+    min_count : int
+        Words that the table holds less often are counted as ``<unk>``.
 
     Raises
     ------
     InputError
-        If no two words are next to each other.
+        If no two words are next to each other, or `min_count` is below 1.
 
     Examples
     --------
@@ -76,19 +79,23 @@ def count_rows(words: Words) -> Bigrams:
     >>> bigrams.vocabulary, bigrams.left.tolist(), bigrams.right.tolist(), bigrams.count.tolist()
     (Vocabulary({'a': 3, 'b': 2}, size=2), [0, 1], [1, 0], [2, 1])
     """
+    min_count = whole_number("min_count", min_count, 1)
     if words.shape[1] == 1:
         raise InputError(
             "X has 1 feature(s), but adjacent words must stand side by side: give pairs, "
             "numpy.column_stack([words[:-1], words[1:]]), or what was made from other text"
         )
-    numbers_of: dict[str, int] = {}
-    flat = [numbers_of.setdefault(word, len(numbers_of)) for word in words.ravel().tolist()]
-    counts = np.bincount(flat, minlength=len(numbers_of)).tolist()
-    counted = {word: counts[number] for word, number in numbers_of.items() if word}
-    if not counted:
+    flat = words.ravel().tolist()
+    occurrences = Counter(flat)
+    shortened = {word: word if not word or n >= min_count else TextOptions.unk for word, n in occurrences.items()}
+    counts: Counter[str] = Counter()
+    for word, kept in shortened.items():
+        counts[kept] += occurrences[word]
+    del counts[""]
+    if not counts:
         raise InputError("X holds no words, only empty strings")
-    vocabulary = Vocabulary.from_counts(counted, list(counted.values()))
-    ranks = vocabulary.index(numbers_of)[flat].reshape(words.shape)
+    vocabulary = Vocabulary.from_counts(counts, list(counts.values()))
+    ranks = vocabulary.index(map(shortened.__getitem__, flat)).reshape(words.shape)
     left, right = ranks[:, :-1].ravel(), ranks[:, 1:].ravel()
     beside = (left >= 0) & (right >= 0)
     pairs, count = np.unique(left[beside] * vocabulary.size + right[beside], return_counts=True)

@@ -28,14 +28,16 @@ class BrownFeatures(WordTransformer):
     """Turn words into prefixes of their Brown bit strings, one-hot.
 
     Each word of a row becomes one feature for each length: the first bits of its class's bit string, all of them
-    where it is shorter. A word that the tree lacks, and the empty string, become none: zeros. (Where the tree's
-    vocabulary has an unknown word that was counted, as ``wordalloc tree --min-count 2`` leaves one, words that it lacks
-    are that word.)
+    where it is shorter. A word that the tree lacks is the tree's unknown word where one was counted (``min_count``, or
+    ``wordalloc tree --min-count``); else, as the empty string always, it becomes none: zeros.
 
     Parameters
     ----------
     n_classes : int, optional
         K, the classes that are made, 1 … V. Default: ⌈√V⌉.
+    min_count : int
+        Words that the rows hold less often are one word, ``<unk>``, and so are, later, words that they lack. With 1
+        there is no such word.
     prefixes : iterable of int
         Lengths of the prefixes, in bits: distinct, at least 1.
     tree : Tree, optional
@@ -90,12 +92,14 @@ class BrownFeatures(WordTransformer):
     def __init__(
         self,
         n_classes: int | None = None,
+        min_count: int = 1,
         prefixes: Iterable[int] = (4, 6, 10, 20),
         tree: Tree | None = None,
         sparse_output: bool = True,
         random_state: Any = 0,
     ) -> None:
         self.n_classes = n_classes
+        self.min_count = min_count
         self.prefixes = prefixes
         self.tree = tree
         self.sparse_output = sparse_output
@@ -184,13 +188,13 @@ class BrownFeatures(WordTransformer):
         return lengths
 
     def _made_tree(self, words: npt.NDArray[np.object_]) -> Tree:
-        bigrams = count_rows(words)
+        bigrams = count_rows(words, self.min_count)
         number = default_number(bigrams.vocabulary.size) if self.n_classes is None else self.n_classes
         return brown_tree(bigrams, number, self._seed(self.random_state))
 
     def _given_tree(self) -> Tree:
         if not isinstance(self.tree, Tree) or self.tree.arity != 2:
             raise InputError(f"tree must be a binary Tree, such as wordalloc.load returns, not {shown(self.tree)}")
-        if self.n_classes is not None:
-            raise InputError("n_classes is for a tree that fit makes; leave it out where a tree is given")
+        if self.n_classes is not None or self.min_count != 1:
+            raise InputError("n_classes and min_count are for a tree that fit makes; leave them out where one is given")
         return self.tree

@@ -20,15 +20,18 @@ from wordalloc.features._word_table import WordTransformer, count_rows, look_up
 class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
     """Turn words into the numbers of their classes.
 
-    Class 0 holds the most frequent word. A word that the classes lack, and the empty string, become -1, which
-    scikit-learn's histogram trees take for a missing category. (Where the vocabulary has an unknown word that was
-    counted, words that it lacks are that word.) For linear models put a `sklearn.preprocessing.OneHotEncoder` behind
-    it, or use `BrownFeatures`, whose classes are the same.
+    Class 0 holds the most frequent word. A word that the classes lack is their unknown word where one was counted
+    (``min_count``, or ``wordalloc classes --min-count``); else, as the empty string always, it becomes -1, which
+    scikit-learn's histogram trees take for a missing category. For linear models put a
+    `sklearn.preprocessing.OneHotEncoder` behind it, or use `BrownFeatures`, whose classes are the same.
 
     Parameters
     ----------
     n_classes : int, optional
         K, the classes that are made, 1 … V. Default: ⌈√V⌉.
+    min_count : int
+        Words that the rows hold less often are one word, ``<unk>``, and so are, later, words that they lack. With 1
+        there is no such word.
     classes : Classes, optional
         Classes that are made already, by whatever method: ``wordalloc.load("x.classes.safetensors")``. ``fit`` then
         takes nothing from the words, and tables may have one column.
@@ -56,8 +59,15 @@ class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
            [ 0, -1]])
     """
 
-    def __init__(self, n_classes: int | None = None, classes: Classes | None = None, random_state: Any = 0) -> None:
+    def __init__(
+        self,
+        n_classes: int | None = None,
+        min_count: int = 1,
+        classes: Classes | None = None,
+        random_state: Any = 0,
+    ) -> None:
         self.n_classes = n_classes
+        self.min_count = min_count
         self.classes = classes
         self.random_state = random_state
 
@@ -83,14 +93,16 @@ class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
         """
         words = self._words(X, reset=True)
         if self.classes is None:
-            bigrams = count_rows(words)
+            bigrams = count_rows(words, self.min_count)
             number = default_number(bigrams.vocabulary.size) if self.n_classes is None else self.n_classes
             self.word_classes_ = exchange_classes(bigrams, number, self._seed(self.random_state))
             return self
         if not isinstance(self.classes, Classes):
             raise InputError(f"classes must be Classes, such as wordalloc.load returns, not {shown(self.classes)}")
-        if self.n_classes is not None:
-            raise InputError("n_classes is for classes that fit makes; leave it out where classes are given")
+        if self.n_classes is not None or self.min_count != 1:
+            raise InputError(
+                "n_classes and min_count are for classes that fit makes; leave them out where some are given"
+            )
         self.word_classes_ = self.classes
         return self
 
