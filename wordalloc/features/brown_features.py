@@ -36,8 +36,8 @@ class BrownFeatures(WordTransformer):
     n_classes : int, optional
         K, the classes that are made, 1 … V. Default: ⌈√V⌉.
     min_count : int
-        Words that the rows hold less often are one word, ``<unk>``, and so are, later, words that they lack. With 1
-        there is no such word.
+        Words that the rows hold less often (in rows of pairs each word of a text stands twice) are one word,
+        ``<unk>``, and so are, later, words that they lack. With 1 there is no such word.
     prefixes : iterable of int
         Lengths of the prefixes, in bits: distinct, at least 1.
     tree : Tree, optional
