@@ -41,9 +41,17 @@ def test_a_loop_of_another_librarys_trains_the_layer(package, name):
     assert perplexities[-1] < 0.8 * perplexities[0]
 
 
+def test_brown_clusters_help_the_tagger():
+    *_, words, all_files, other_files = (line.split() for line in run("tagger.py").splitlines())
+    right, right_of_new = ([float(line[place]) for line in (words, all_files, other_files)] for place in (-4, -2))
+    assert right[1] > right[0] + 3 and right_of_new[1] > right_of_new[0] + 5
+    assert right[2] > right[0] and right_of_new[2] > right_of_new[0]
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
         "many_classes.py",
+        "tagger.py",
         "with_accelerate.py",
         "with_lightning.py",
     }

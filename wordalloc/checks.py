@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ class Frozen:
         if name in self.__dict__ or isinstance(getattr(type(self), name, None), cached_property):
             raise AttributeError(f"{name!r} of a {type(self).__name__} is read-only; make a new one")
         super().__setattr__(name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the object itself, as of anything that does not change: scikit-learn's clones share it."""
+        return self
 
 
 def whole_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
