@@ -12,6 +12,7 @@ from wordalloc.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 GAP = 7.0  # from a point to the edge of its name
+BESIDE = 0.5  # the same where a name stands right beside its point or nowhere
 FAR = 11.0  # from here on a thin line leads from a point to its name
 CLEARER = 3.0  # by so much a name is nearer to its own point than to others, or a line leads to it
 
@@ -91,6 +92,49 @@ def place(sizes: Floats, anchors: Floats, obstacles: Floats, line: Floats, frame
             raise InputError("the names do not fit into the picture: give fewer methods or shorter names")
         boxes[index] = free[np.argmin(_cost(free, index, anchors, line, boxes[crowded[:count]]))]
         obstacles = np.vstack([obstacles, boxes[index], _leader_boxes(boxes[index], index, anchors)])
+    return boxes
+
+
+def place_some(sizes: Floats, anchors: Floats, radii: Floats, frame: Floats) -> dict[int, Floats]:
+    """Return a box for the name of each point that has room beside it: the earlier in the order, the sooner.
+
+    Parameters
+    ----------
+    sizes : ndarray of float64, shape (m, 2)
+        Width and height of each name; of the first m points.
+    anchors : ndarray of float64, shape (n, 2)
+        The points, n at least m.
+    radii : ndarray of float64, shape (n,)
+        How far around each point its marker reaches: no name touches a marker.
+    frame : ndarray of float64, shape (4,)
+        A box that holds all names.
+
+    Returns
+    -------
+    dict of int to ndarray of float64, shape (4,)
+        By the point's number.
+
+    Examples
+    --------
+    >>> anchors = np.array([[5.0, 5], [14, 5], [5, 25]])
+    >>> place_some(np.full((2, 2), (10.0, 4.0)), anchors, np.ones(3), np.array([0.0, 0, 40, 40]))
+    {0: array([ 0. ,  6.5, 10. , 10.5]), 1: array([15.5,  3. , 25.5,  7. ])}
+
+    Right of the first point the second is in the way, left of it the frame.
+    """
+    taken = np.hstack([anchors - radii[:, None], anchors + radii[:, None]])
+    boxes: dict[int, Floats] = {}
+    for index, size in enumerate(sizes):
+        out = radii[index] + BESIDE
+        shift = (size / 2 + out) * [(1, 0), (0, 1), (-1, 0), (0, -1)]  # right, above, left, below
+        corners = [(1, 1), (-1, 1), (1, -1), (-1, -1)] * (size / 2 + 0.7 * out)
+        centres = anchors[index] + np.vstack([shift, corners])
+        around = np.hstack([centres - size / 2, centres + size / 2])
+        inside = (around[:, :2] >= frame[:2]).all(axis=1) & (around[:, 2:] <= frame[2:]).all(axis=1)
+        free = around[inside & ~_overlap(around, taken).any(axis=1)]
+        if len(free):
+            boxes[index] = free[0]
+            taken = np.vstack([taken, free[0]])
     return boxes
 
 

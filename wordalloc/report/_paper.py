@@ -1,0 +1,118 @@
+"""What the pictures for papers share: letters of 7 points at the width of a column, panels placed in points."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wordalloc.errors import InputError
+from wordalloc.report._style import FAINT, house_style, new_figure, picture_format, plain, write
+
+COLUMN = 3.3  # inches: a column of most two-column papers
+NARROWEST, WIDEST = 2.5, 20.0
+SMALL = 6.0  # points: notes and labels of many things
+DPI = 300  # of a PNG
+LONGEST_WORD = 14  # characters; what is longer loses its middle
+LETTERS = {
+    "font.size": 7,
+    "axes.linewidth": 0.6,
+    "grid.linewidth": 0.5,
+    "axes.labelpad": 2.5,
+    **{f"{axis}tick.major.{name}": value for axis in "xy" for name, value in (("size", 2), ("width", 0.6), ("pad", 2))},
+}
+
+
+@contextlib.contextmanager
+def paper_style() -> Iterator[None]:
+    """Set the house's style with smaller letters and thinner lines, and put matplotlib's settings back at the end."""
+    with house_style(), matplotlib.rc_context(LETTERS):
+        yield
+
+
+def write_picture(build: Callable[[float], Figure], path: str | os.PathLike[str], width: float) -> None:
+    """Build a figure of a width in inches and write it, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the width is not from 2.5 to 20 inches, or the suffix is none of a picture.
+    OutputError
+        If the file cannot be written.
+    """
+    picture_format(path)
+    if not NARROWEST <= width <= WIDEST:
+        raise InputError(f"the width of a picture must be {NARROWEST} to {WIDEST:g} inches, not {width:g}")
+    with paper_style():
+        write(build(72 * width), path, DPI)
+
+
+def paper(width: float, height: float) -> Figure:
+    """Return an empty figure; its size is in points."""
+    return new_figure(width, height)
+
+
+def panel(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
+    """Return axes whose frame has its edges at these places, in points from the figure's lower left corner."""
+    width, height = figure.get_size_inches() * 72
+    return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+
+
+def note(axes: Axes, text: str) -> None:
+    """Write a small remark into the axes' upper right corner."""
+    place = {"xy": (1, 1), "xycoords": "axes fraction", "xytext": (-3, -3), "textcoords": "offset points"}
+    axes.annotate(text, **place, ha="right", va="top", size=SMALL, color=FAINT)
+
+
+def short_words(words: list[str], most: int = LONGEST_WORD) -> str:
+    """Return words side by side, each cut in its middle where it is long, and nothing in them that cannot be drawn.
+
+    Examples
+    --------
+    >>> short_words(["the", "of", "antidisestablishmentarianism"])
+    'the of antidis…ianism'
+    """
+    return " ".join(plain(word, most) for word in words)
+
+
+def short_number(number: float) -> str:
+    """Return a count in at most six characters: three digits where it is large.
+
+    Examples
+    --------
+    >>> [short_number(value) for value in (795, 9_896, 28_312, 1_234_567)]
+    ['795', '9,896', '28.3 k', '1.23 M']
+    """
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= max(unit, 10_000):
+            return f"{number / unit:.3g} {letter}"
+    return f"{number:,.0f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, to two digits.
+
+    Examples
+    --------
+    >>> [percent(value) for value in (1, 0.85, 0.03, 0.00012, 0)]
+    ['100 %', '85 %', '3.0 %', '0.012 %', '0 %']
+    """
+    digits = 0 if share >= 0.0995 or not share else 1 - math.floor(math.log10(100 * share))
+    return f"{100 * share:.{digits}f} %"
+
+
+def text_sizes(figure: Figure, texts: list[str], size: float) -> npt.NDArray[np.float64]:
+    """Return how wide and high each text is at a size of letters, in points: shape (n, 2)."""
+    found = np.empty((len(texts), 2))
+    for place, text in enumerate(texts):
+        artist = figure.text(0, 0, text, size=size)
+        found[place] = artist.get_window_extent().size
+        artist.remove()
+    return found
