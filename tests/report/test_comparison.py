@@ -124,7 +124,7 @@ def test_without_matplotlib_the_error_says_what_to_install():
         sys.modules["matplotlib"] = None
         from wordalloc.errors import InputError
         try:
-            import wordalloc.report
+            from wordalloc.report import perplexity_over_time
         except InputError as error:
             print(error)"""
     assert python(code) == ["pictures need matplotlib: pip install 'wordalloc[report]'"]
