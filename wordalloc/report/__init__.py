@@ -11,13 +11,34 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from wordalloc.report.comparison import perplexity_over_parameters, perplexity_over_time
+    from wordalloc.report.pictures import (
+        classes_picture,
+        frontier_picture,
+        table_picture,
+        training_picture,
+        tree_picture,
+        zipf_picture,
+    )
 
 _HOMES = {
     "perplexity_over_parameters": "wordalloc.report.comparison",
     "perplexity_over_time": "wordalloc.report.comparison",
+    **{
+        f"{what}_picture": "wordalloc.report.pictures"
+        for what in ("classes", "frontier", "table", "training", "tree", "zipf")
+    },
 }
 
-__all__ = ["perplexity_over_parameters", "perplexity_over_time"]
+__all__ = [
+    "classes_picture",
+    "frontier_picture",
+    "perplexity_over_parameters",
+    "perplexity_over_time",
+    "table_picture",
+    "training_picture",
+    "tree_picture",
+    "zipf_picture",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,8 @@ A box is (left, bottom, right, top).
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,7 @@ from wordalloc.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 GAP = 7.0  # from a point to the edge of its name
-BESIDE = 0.5  # the same where a name stands right beside its point or nowhere
+BESIDE = 1.0  # the same where a name stands right beside its point or nowhere
 FAR = 11.0  # from here on a thin line leads from a point to its name
 CLEARER = 3.0  # by so much a name is nearer to its own point than to others, or a line leads to it
 
@@ -95,46 +97,51 @@ def place(sizes: Floats, anchors: Floats, obstacles: Floats, line: Floats, frame
     return boxes
 
 
-def place_some(sizes: Floats, anchors: Floats, radii: Floats, frame: Floats) -> dict[int, Floats]:
-    """Return a box for the name of each point that has room beside it: the earlier in the order, the sooner.
+def place_some(
+    sizes: Floats, anchors: Floats, radius: float, frame: Floats
+) -> dict[int, tuple[int, Floats]]:
+    """Return a box for the name of each point that has room beside it, in the longest form that does.
+
+    Greedy: the earlier a point, the sooner it has its name. No name touches a marker or another name, and each is
+    nearer to its own point than to any other.
 
     Parameters
     ----------
-    sizes : ndarray of float64, shape (m, 2)
-        Width and height of each name; of the first m points.
+    sizes : ndarray of float64, shape (m, k, 2)
+        Width and height of the k forms of each name, the longest first; of the first m points.
     anchors : ndarray of float64, shape (n, 2)
         The points, n at least m.
-    radii : ndarray of float64, shape (n,)
-        How far around each point its marker reaches: no name touches a marker.
+    radius : float
+        How far around its point a marker reaches.
     frame : ndarray of float64, shape (4,)
         A box that holds all names.
 
     Returns
     -------
-    dict of int to ndarray of float64, shape (4,)
-        By the point's number.
+    dict of int to (int, ndarray of float64 of shape (4,))
+        By the point's number: which form, and its box.
 
     Examples
     --------
     >>> anchors = np.array([[5.0, 5], [14, 5], [5, 25]])
-    >>> place_some(np.full((2, 2), (10.0, 4.0)), anchors, np.ones(3), np.array([0.0, 0, 40, 40]))
-    {0: array([ 0. ,  6.5, 10. , 10.5]), 1: array([15.5,  3. , 25.5,  7. ])}
+    >>> place_some(np.full((2, 1, 2), (8.0, 4.0)), anchors, 1.0, np.array([0.0, 0, 40, 40]))
+    {0: (0, array([ 1.,  7.,  9., 11.])), 1: (0, array([16.,  3., 24.,  7.]))}
 
-    Right of the first point the second is in the way, left of it the frame.
+    Right of the first point the second is in the way, so its name stands above.
     """
-    taken = np.hstack([anchors - radii[:, None], anchors + radii[:, None]])
-    boxes: dict[int, Floats] = {}
-    for index, size in enumerate(sizes):
-        out = radii[index] + BESIDE
-        shift = (size / 2 + out) * [(1, 0), (0, 1), (-1, 0), (0, -1)]  # right, above, left, below
-        corners = [(1, 1), (-1, 1), (1, -1), (-1, -1)] * (size / 2 + 0.7 * out)
-        centres = anchors[index] + np.vstack([shift, corners])
-        around = np.hstack([centres - size / 2, centres + size / 2])
-        inside = (around[:, :2] >= frame[:2]).all(axis=1) & (around[:, 2:] <= frame[2:]).all(axis=1)
-        free = around[inside & ~_overlap(around, taken).any(axis=1)]
-        if len(free):
-            boxes[index] = free[0]
-            taken = np.vstack([taken, free[0]])
+    taken = np.hstack([anchors - radius, anchors + radius])
+    sides = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # right, above, left, below
+    boxes: dict[int, tuple[int, Floats]] = {}
+    for index, forms in enumerate(sizes):
+        for form, size in enumerate(forms):
+            centres = anchors[index] + sides * (size / 2 + radius + BESIDE)
+            around = np.hstack([centres - size / 2, centres + size / 2])
+            good = (around[:, :2] >= frame[:2]).all(axis=1) & (around[:, 2:] <= frame[2:]).all(axis=1)
+            good &= ~_overlap(around, taken).any(axis=1) & ~_mistakable(_distances(around, anchors), index)
+            if good.any():
+                boxes[index] = form, around[good][0]
+                taken = np.vstack([taken, boxes[index][1]])
+                break
     return boxes
 
 
@@ -148,6 +155,15 @@ def far(box: Floats, index: int, anchors: Floats) -> bool:
 def nearest(box: Floats, anchor: Floats) -> Floats:
     """Return the place of a box (or of each of several) that is nearest to a point: where a leading line ends."""
     return np.clip(anchor, box[..., :2], box[..., 2:])
+
+
+def along(corners: Floats, step: float = 8.0) -> Floats:
+    """Return places along a line of corners, no farther apart than `step`."""
+    pieces = [
+        start + np.linspace(0, 1, int(np.hypot(*(end - start)) / step) + 2)[:, None] * (end - start)
+        for start, end in itertools.pairwise(corners)
+    ]
+    return np.vstack([corners, *pieces])
 
 
 def _boxes_around(anchor: Floats, size: Floats, frame: Floats) -> Floats:
@@ -171,12 +187,17 @@ def _overlap(boxes: Floats, others: Floats) -> npt.NDArray[np.bool_]:
 def _cost(boxes: Floats, index: int, anchors: Floats, line: Floats, placed: Floats) -> Floats:
     distances = _distances(boxes, anchors)
     own = distances[:, index]
-    mistakable = (np.delete(distances, index, axis=1) < own[:, None] + CLEARER).any(axis=1)
+    mistakable = _mistakable(distances, index)
     covered = _overlap(boxes, np.hstack([line, line])).sum(axis=1)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - anchors[index]
     taste = np.abs(centre) @ [0.01, 0.05] + 2.5 * (centre[:, 0] <= 0) + (centre[:, 1] < 0)  # right, then above
     crossed = _crossed(boxes, anchors[index], placed)
     return own + 8 * mistakable + 20 * crossed + np.minimum(3 * covered, 15) + taste
+
+
+def _mistakable(distances: Floats, index: int) -> npt.NDArray[np.bool_]:
+    """Tell for each box whether another point is about as near to it as its own, by (boxes, points) distances."""
+    return (np.delete(distances, index, axis=1) < distances[:, index, None] + CLEARER).any(axis=1)
 
 
 def _crossed(boxes: Floats, anchor: Floats, placed: Floats) -> npt.NDArray[np.int64]:
@@ -201,5 +222,5 @@ def _leader_boxes(box: Floats, index: int, anchors: Floats) -> Floats:
         return np.empty((0, 4))
     start = anchors[index]
     end = nearest(box, start)
-    along = start + np.linspace(0, 1, int(np.hypot(*(end - start)) / 3) + 1)[:, None] * (end - start)
-    return np.hstack([along - 0.5, along + 0.5])
+    places = start + np.linspace(0, 1, int(np.hypot(*(end - start)) / 3) + 1)[:, None] * (end - start)
+    return np.hstack([places - 0.5, places + 0.5])

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator
 from wordalloc.errors import InputError
 from wordalloc.report._labels import place_some
 from wordalloc.report._paper import SMALL, note, panel, paper, short_words, text_sizes
-from wordalloc.report._style import COLOURS, INK, points
+from wordalloc.report._style import COLOURS, points
 from wordalloc.report._ticks import in_full, in_thousands, log_axis
 
 LEFT, BOTTOM, RIGHT, TOP = 36.0, 22.0, 8.0, 5.0  # margins
@@ -24,7 +24,7 @@ MOST_MARKERS = 3000  # more are drawn as pixels, also in SVG and PDF
 
 
 def classes_figure(
-    sizes: npt.ArrayLike, masses: npt.ArrayLike, words: Sequence[Sequence[str]], width: float
+    sizes: npt.ArrayLike, masses: npt.ArrayLike, words: Sequence[list[str]], width: float
 ) -> Figure:
     """Return a point a class, both axes logarithmic, with its first words beside it where there is room.
 
@@ -34,7 +34,7 @@ def classes_figure(
         Words in each class.
     masses : array_like of float, shape (K,)
         Share of all tokens in each. Classes without any are left out, and a note says so.
-    words : sequence of K sequences of str
+    words : sequence of K lists of str
         What is written beside each.
     width : float
         In points.
@@ -57,6 +57,7 @@ def classes_figure(
     figure = paper(width, BOTTOM + PANEL + TOP)
     axes = panel(figure, LEFT, BOTTOM, width - RIGHT, BOTTOM + PANEL)
     axes.set(xlabel="Words in the class", ylabel="Tokens in the class")
+    axes.grid(False)  # it would run through the words
     log_axis(axes.xaxis, x.min(), x.max(), in_thousands, room=0.08)
     axes.xaxis.set_major_locator(FixedLocator([tick for tick in axes.get_xticks() if tick == int(tick)]))
     log_axis(axes.yaxis, y.min(), y.max(), lambda share: f"{in_full(100 * share)} %", room=0.08)
@@ -68,13 +69,12 @@ def classes_figure(
     return figure
 
 
-def _name(figure: Figure, axes: Axes, places: npt.NDArray[np.float64], words: list[Sequence[str]]) -> None:
-    """Write the words of as many classes as have room."""
-    texts = [short_words(own) for own in words]
-    anchors = axes.transData.transform(places)
+def _name(figure: Figure, axes: Axes, places: npt.NDArray[np.float64], words: list[list[str]]) -> None:
+    """Write the words of as many classes as have room: all that are given of a class, or fewer."""
+    most = max(map(len, words))
+    texts = [[short_words(own[:number]) for number in range(most, 0, -1)] for own in words]
+    sizes = text_sizes(figure, [text for forms in texts for text in forms], SMALL).reshape(len(texts), most, 2) + (3, 0)
     frame = np.array([axes.bbox.x0, axes.bbox.y0, figure.bbox.x1, axes.bbox.y1])
-    sizes = text_sizes(figure, texts, SMALL)
-    for index, box in place_some(sizes, anchors, np.full(len(anchors), RADIUS), frame).items():
-        figure.text(
-            *(box[:2] + box[2:]) / 2, texts[index], transform=points(figure), size=SMALL, ha="center", va="center", color=INK
-        )
+    for index, (form, box) in place_some(sizes, axes.transData.transform(places), RADIUS, frame).items():
+        style = {"size": SMALL, "ha": "center", "va": "center", "transform": points(figure)}
+        figure.text(*(box[:2] + box[2:]) / 2, texts[index][form], **style)

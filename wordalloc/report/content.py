@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.allocations import Classes, Cutoffs, Table, Tree
+from wordalloc.allocations import Bigrams, Classes, Cutoffs, Table, Tree
 from wordalloc.allocations.table import EMPTY
 from wordalloc.checks import sums_of_groups
 from wordalloc.vocabulary import Vocabulary
@@ -109,11 +109,20 @@ def zipf_points(vocabulary: Vocabulary, most: int = 400) -> tuple[Ints, Ints]:
     >>> ranks.tolist(), counts.tolist()
     ([1, 3, 7], [90, 30, 10])
     """
-    counted = int(np.count_nonzero(vocabulary.counts))
-    if not counted:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    ranks = np.unique(np.round(np.geomspace(1, counted, most)).astype(np.int64))
-    return ranks, vocabulary.counts[ranks - 1]
+    return _thinned(vocabulary.counts, most)
+
+
+def pair_points(bigrams: Bigrams, most: int = 400) -> tuple[Ints, Ints]:
+    """Return ranks from 1 and counts of pairs of words, the most frequent pair first, thinned as `zipf_points` are.
+
+    Examples
+    --------
+    >>> pairs = Bigrams(Vocabulary.from_counts("ab", [5, 4]), left=[0, 0, 1], right=[0, 1, 0], count=[2, 3, 3])
+    >>> ranks, counts = pair_points(pairs)
+    >>> ranks.tolist(), counts.tolist()
+    ([1, 2, 3], [3, 3, 2])
+    """
+    return _thinned(np.sort(bigrams.count)[::-1], most)
 
 
 def band_groups(cutoffs: Cutoffs, n_words: int = TOP) -> Groups:
@@ -243,6 +252,63 @@ def tree_part(tree: Tree, totals: NodeTotals, *, root: int = 0, depth: int = 6) 
         sizes = np.where(node >= 0, totals.sizes[inner], 1)
         return TreePart(node, parent, digit, step, sizes, np.where(node >= 0, totals.masses[inner], shares[rank]))
     return TreePart(node, parent, digit, step, np.ones(1, np.int64), shares)
+
+
+def words_below(tree: Tree, nodes: npt.ArrayLike, n_words: int = TOP) -> list[list[str]]:
+    """Return the most frequent words below each of some inner nodes, none of which lies below another.
+
+    Examples
+    --------
+    >>> tree = Tree(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
+    >>> words_below(tree, [1]), words_below(tree, [0], n_words=2)
+    ([['b', 'c']], [['a', 'b']])
+    """
+    nodes = np.asarray(nodes, dtype=np.int64)
+    group = np.full(tree.n_nodes, -1, dtype=np.int64)
+    group[nodes] = np.arange(nodes.size)
+    for level in reversed(list(_levels_upwards(tree))):
+        group[level] = np.where(group[level] >= 0, group[level], group[tree.node_parent[level]])
+    own = group[tree.word_parent] if tree.n_nodes else np.zeros(0, np.int64)
+    members = np.argsort(own, kind="stable")
+    bounds = np.searchsorted(own[members], np.arange(nodes.size + 1))
+    return _first_of_each(tree.vocabulary, members, bounds, n_words)
+
+
+def code_length_shares(tree: Tree) -> tuple[Floats, Floats]:
+    """Return the share of the tokens and of the words whose code has each length: both of shape (longest + 1,).
+
+    Examples
+    --------
+    >>> tree = Tree(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
+    >>> tokens, words = code_length_shares(tree)
+    >>> tokens.tolist(), words.round(2).tolist()
+    ([0.0, 0.5, 0.5], [0.0, 0.33, 0.67])
+    """
+    tokens = sums_of_groups(tree.code_lengths, tree.vocabulary.counts)
+    words = np.bincount(tree.code_lengths)
+    return tokens / max(tree.vocabulary.total, 1), words / tree.vocabulary.size
+
+
+def entropy(vocabulary: Vocabulary, base: int = 2) -> float:
+    """Return the entropy of the words' shares of the tokens: no code of digits below `base` is shorter on average.
+
+    Examples
+    --------
+    >>> entropy(Vocabulary.from_counts("abc", [2, 1, 1]))
+    1.5
+    """
+    counted = vocabulary.counts[vocabulary.counts > 0]
+    shares = counted / max(vocabulary.total, 1)
+    return float(-(shares * np.log(shares)).sum() / np.log(base)) + 0.0  # not -0.0
+
+
+def _thinned(counts: Ints, most: int) -> tuple[Ints, Ints]:
+    """Return some of the ranks of falling counts, evenly spaced in log rank, and their counts."""
+    counted = int(np.count_nonzero(counts))
+    if not counted:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    ranks = np.unique(np.round(np.geomspace(1, counted, most)).astype(np.int64))
+    return ranks, counts[ranks - 1]
 
 
 def _levels_upwards(tree: Tree) -> Iterator[Ints]:

@@ -17,7 +17,7 @@ from wordalloc.report._paper import SMALL, panel, paper, percent, short_number, 
 from wordalloc.report._style import COLOURS, FAINT, INK, points
 from wordalloc.report._ticks import in_thousands, log_axis
 
-LEFT, BOTTOM, RIGHT, TOP = 32.0, 22.0, 5.0, 5.0  # margins
+LEFT, BOTTOM, RIGHT, TOP = 32.0, 22.0, 8.0, 5.0  # margins
 PANEL = 130.0  # height of the axes
 ROW, LEADER = 8.0, 11.0  # of the bands' figures: a line, and what leads from them to the bands
 NEAREST = 0.75  # two cutoffs that are nearer than this are one line
@@ -85,8 +85,8 @@ def zipf_figure(
         handles += axes.plot(*law[1], color=COLOURS[1], linewidth=1, label="law", zorder=3)
     labels = [*points_of, *([] if law is None else [law[0]])]
     if len(labels) > 1:
-        box = {"facecolor": "white", "edgecolor": "none", "framealpha": 1, "borderpad": 0.2}
-        axes.legend(handles, labels, loc="lower left", handlelength=1.2, borderaxespad=0.3, **box)
+        box = {"facecolor": "white", "edgecolor": "none", "framealpha": 1, "borderpad": 0.2, "borderaxespad": 0.3}
+        axes.legend(handles, labels, loc="best", fontsize=SMALL, handlelength=1.2, **box)
     if bands is not None:
         _draw_bands(figure, axes, bands, width)
     return figure
