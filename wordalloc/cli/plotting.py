@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -45,14 +46,18 @@ def plot(file: str, what: str | None, width: float | None, output: str | None, a
     from wordalloc.pipelines.plotting import plot as draw
     from wordalloc.pipelines.results import read_result
 
-    # Matplotlib's list of fonts is a cache, too, and belongs to ours.
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
+    keep_fonts()
     content = read_result(file)
     what = picture_of(content, what)
-    target = Source((os.path.abspath(file),), {}).output(output, what, "png")
+    target = Source((str(Path(file).absolute()),), {}).output(output, what, "png")
     with progress_bar("time against parameters") as progress:
         draw(content, what, target, width=width, progress=progress)
     if as_json:
         emit_json({"picture": what, "output": str(target)})
         return
     click.echo(f"{what}: written to {printable(str(target))}")
+
+
+def keep_fonts() -> None:
+    """Have matplotlib keep its list of fonts in our cache: for it is a cache, too."""
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))

@@ -108,13 +108,13 @@ def plot(
     """
     from wordalloc import report
 
+    size = {} if width is None else {"width": width}
+    report.check_picture(path, **size)
     if isinstance(content, ComparedMethods):
         if width is not None:
             raise InputError("the pictures of a comparison have one width, 8 inches: leave out the width")
         draw_comparison(content.methods, content.vocab_size, what, path)
-        return
-    size = {} if width is None else {"width": width}
-    if isinstance(content, RunCurves):
+    elif isinstance(content, RunCurves):
         curves = {"training": content.training, "validation": content.validation, "validation, a part": content.part}
         tables = [(tokens, f"table {number}") for tokens, number in content.tables]
         report.training_picture(path, curves, tables, **size)

@@ -74,6 +74,7 @@ def read_result(path: str | os.PathLike[str]) -> Vocabulary | Stored | RunCurves
     Examples
     --------
     >>> import tempfile
+    >>> from wordalloc import save
     >>> vocabulary = Vocabulary.from_counts("abc", [3, 2, 1])
     >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
     ...     save(vocabulary, file.name)
@@ -145,4 +146,4 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return _is_whole(value) or isinstance(value, float) and math.isfinite(value)
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))

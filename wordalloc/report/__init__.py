@@ -10,6 +10,7 @@ import importlib
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from wordalloc.report._paper import check_picture
     from wordalloc.report.comparison import perplexity_over_parameters, perplexity_over_time
     from wordalloc.report.pictures import (
         classes_picture,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "check_picture": "wordalloc.report._paper",
     "perplexity_over_parameters": "wordalloc.report.comparison",
     "perplexity_over_time": "wordalloc.report.comparison",
     **{
@@ -30,6 +32,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "check_picture",
     "classes_picture",
     "frontier_picture",
     "perplexity_over_parameters",

@@ -97,9 +97,7 @@ def place(sizes: Floats, anchors: Floats, obstacles: Floats, line: Floats, frame
     return boxes
 
 
-def place_some(
-    sizes: Floats, anchors: Floats, radius: float, frame: Floats
-) -> dict[int, tuple[int, Floats]]:
+def place_some(sizes: Floats, anchors: Floats, radius: float, frame: Floats) -> dict[int, tuple[int, Floats]]:
     """Return a box for the name of each point that has room beside it, in the longest form that does.
 
     Greedy: the earlier a point, the sooner it has its name. No name touches a marker or another name, and each is
@@ -197,7 +195,8 @@ def _cost(boxes: Floats, index: int, anchors: Floats, line: Floats, placed: Floa
 
 def _mistakable(distances: Floats, index: int) -> npt.NDArray[np.bool_]:
     """Tell for each box whether another point is about as near to it as its own, by (boxes, points) distances."""
-    return (np.delete(distances, index, axis=1) < distances[:, index, None] + CLEARER).any(axis=1)
+    nearer = np.delete(distances, index, axis=1) < distances[:, index, None] + CLEARER
+    return np.any(nearer, axis=1)
 
 
 def _crossed(boxes: Floats, anchor: Floats, placed: Floats) -> npt.NDArray[np.int64]:

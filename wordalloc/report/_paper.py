@@ -6,22 +6,24 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wordalloc.errors import InputError
-from wordalloc.report._style import FAINT, house_style, new_figure, picture_format, plain, write
+from wordalloc.report._style import house_style, new_figure, picture_format, plain, write
 
 COLUMN = 3.3  # inches: a column of most two-column papers
-NARROWEST, WIDEST = 2.5, 20.0
+NARROWEST, WIDEST = 3.0, 20.0
 SMALL = 6.0  # points: notes and labels of many things
 DPI = 300  # of a PNG
 LONGEST_WORD = 14  # characters; what is longer loses its middle
-LETTERS = {
+LETTERS: dict[Any, Any] = {
     "font.size": 7,
     "axes.linewidth": 0.6,
     "grid.linewidth": 0.5,
@@ -37,19 +39,29 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def write_picture(build: Callable[[float], Figure], path: str | os.PathLike[str], width: float) -> None:
-    """Build a figure of a width in inches and write it, whole or not at all.
+def check_picture(path: str | os.PathLike[str], width: float = COLUMN) -> None:
+    """Refuse what no picture can be written to, before anything is computed.
+
+    Parameters
+    ----------
+    path : path-like
+        Where it is to be written.
+    width : float
+        Inches.
 
     Raises
     ------
     InputError
-        If the width is not from 2.5 to 20 inches, or the suffix is none of a picture.
-    OutputError
-        If the file cannot be written.
+        If the suffix is none of a picture, or the width is not 3 to 20 inches.
     """
     picture_format(path)
     if not NARROWEST <= width <= WIDEST:
-        raise InputError(f"the width of a picture must be {NARROWEST} to {WIDEST:g} inches, not {width:g}")
+        raise InputError(f"the width of a picture must be {NARROWEST:g} to {WIDEST:g} inches, not {width:g}")
+
+
+def write_picture(build: Callable[[float], Figure], path: str | os.PathLike[str], width: float) -> None:
+    """Build a figure of a width in inches, which is given in points, and write it, whole or not at all."""
+    check_picture(path, width)
     with paper_style():
         write(build(72 * width), path, DPI)
 
@@ -65,10 +77,39 @@ def panel(figure: Figure, left: float, bottom: float, right: float, top: float) 
     return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
 
 
-def note(axes: Axes, text: str) -> None:
-    """Write a small remark into the axes' upper right corner."""
-    place = {"xy": (1, 1), "xycoords": "axes fraction", "xytext": (-3, -3), "textcoords": "offset points"}
-    axes.annotate(text, **place, ha="right", va="top", size=SMALL, color=FAINT)
+def make_room(axes: Axes, margin: float = 2.0) -> None:
+    """Move the left edge of axes until their numbers and their name are inside the picture."""
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    box = axes.yaxis.get_tightbbox()
+    if box is not None and (beyond := margin - box.x0) > 0:
+        place = axes.get_position()
+        place.x0 += beyond / figure.bbox.width
+        axes.set_position(place)
+
+
+def ends(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value, farther apart where they are less than a factor of 2: for a log axis.
+
+    Examples
+    --------
+    >>> ends(np.array([3, 300])), ends(np.array([10]))
+    ((3.0, 300.0), (7.0, 14.0))
+    """
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if high >= 2 * low else (0.7 * low, 1.4 * high)
+
+
+def whole_ticks(n: int, most: int) -> list[int]:
+    """Return at most about so many round whole numbers from 0 to n - 1.
+
+    Examples
+    --------
+    >>> whole_ticks(100, 5), whole_ticks(1, 5)
+    ([0, 20, 40, 60, 80], [0])
+    """
+    ticks = MaxNLocator(most, integer=True, steps=[1, 2, 5, 10]).tick_values(0, n - 1)
+    return [int(tick) for tick in ticks if 0 <= tick < n and tick == int(tick)]
 
 
 def short_words(words: list[str], most: int = LONGEST_WORD) -> str:

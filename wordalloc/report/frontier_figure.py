@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from wordalloc.report._frame import write_at
 from wordalloc.report._labels import along, place
-from wordalloc.report._paper import SMALL, panel, paper, text_sizes
-from wordalloc.report._style import COLOURS, points
+from wordalloc.report._paper import SMALL, make_room, panel, paper, text_sizes
+from wordalloc.report._style import COLOURS
 from wordalloc.report._ticks import in_full, in_thousands
 
 LEFT, BOTTOM, RIGHT, TOP = 32.0, 22.0, 10.0, 6.0  # margins
@@ -47,18 +49,24 @@ def frontier_figure(
     x, y = np.asarray(parameters, dtype=np.float64), 1000 * np.asarray(seconds, dtype=np.float64)
     axes.plot(x, y, "o-", color=COLOURS[0], linewidth=1, markersize=3, markeredgewidth=0)
     for (name, (its_x, seconds_of_it)), colour, marker in zip(named.items(), COLOURS[1:], MARKERS, strict=False):
-        style = {"color": colour, "markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 3}
+        style: dict[str, Any] = {
+            "color": colour,
+            "markersize": 5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.5,
+            "zorder": 3,
+        }
         axes.plot(its_x, 1000 * seconds_of_it, marker, label=name, linestyle="none", **style)
     for axis, written in ((axes.xaxis, in_thousands), (axes.yaxis, in_full)):
         axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda value, _, written=written: written(round(value, 9))))
     axes.autoscale_view()  # else the places are those of empty axes
+    make_room(axes)
     anchors = axes.transData.transform([(its_x, 1000 * its_y) for its_x, its_y in named.values()])
     line = along(axes.transData.transform(np.column_stack([x, y])))
     markers = np.hstack([anchors - RADIUS, anchors + RADIUS])
     boxes = place(text_sizes(figure, list(named), SMALL) + 1, anchors, markers, line, np.array(axes.bbox.extents))
     for name, box, colour in zip(named, boxes, COLOURS[1:], strict=False):
         ink = [0.6 * part for part in to_rgb(colour)]  # dark enough for letters
-        style = {"size": SMALL, "ha": "center", "va": "center", "color": ink, "transform": points(figure)}
-        figure.text(*(box[:2] + box[2:]) / 2, name, **style)
+        write_at(figure, name, *(box[:2] + box[2:]) / 2, size=SMALL, color=ink, ha="center", va="center")
     return figure

@@ -38,7 +38,7 @@ from wordalloc.report.zipf_figure import Bands, zipf_figure
 from wordalloc.vocabulary import Vocabulary
 
 SHOWN_WORDS = 3  # of a class
-DEEPEST, MOST_ENDS, WORDS_BELOW = 6, 24, 6  # of a tree: levels, nodes at their end, and words of each
+DEEPEST, MOST_ENDS, WORDS_BELOW = 6, 24, 12  # of a tree: levels, nodes at their end, and words of each
 
 Law = tuple[str, npt.NDArray[np.float64]]
 
@@ -62,7 +62,7 @@ def zipf_picture(
     law : (str, ndarray of float64 of shape (V,)), optional
         What is said of a law of the words' probabilities, and these.
     width : float
-        Inches, 2.5 to 20.
+        Inches, 3 to 20.
 
     Raises
     ------

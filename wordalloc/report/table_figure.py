@@ -8,14 +8,14 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from wordalloc.errors import InputError
-from wordalloc.report._paper import panel, paper
-from wordalloc.report._style import COLOURS, FAINT
+from wordalloc.report._paper import panel, paper, whole_ticks
+from wordalloc.report._style import COLOURS
 from wordalloc.report._ticks import in_full, round_numbers
 
-LEFT, BOTTOM, RIGHT, TOP = 30.0, 22.0, 8.0, 6.0  # margins
+LEFT, BOTTOM, RIGHT, TOP = 34.0, 22.0, 12.0, 6.0  # margins
 BESIDE, GAP = 30.0, 4.0  # width of what is drawn of rows and columns, and from there to the map
 BAR, TO_BAR = 6.0, 24.0  # the scale of the colours: its height, and from there up to the map
 EMPTY = "#d9d9d9"
@@ -52,21 +52,24 @@ def table_figure(cells: npt.ArrayLike, width: float) -> Figure:
     bottom = BOTTOM + BAR + TO_BAR
     figure = paper(width, bottom + up + GAP + BESIDE + TOP)
     axes = panel(figure, LEFT, bottom, LEFT + across, bottom + up)
-    norm = LogNorm(counted.min(), max(counted.max(), counted.min() * 1.01))
+    low, high = float(counted.min()), float(counted.max())
+    apart = max(1.0, np.sqrt(10 * low / high))  # the colours are of a factor of 10 or more
+    norm = LogNorm(low / apart, high * apart)
     shades = ListedColormap(colormaps["Blues"](np.linspace(0.12, 1, 256))).with_extremes(bad=EMPTY)  # least: not white
-    shown = np.where(np.isnan(cells), np.nan, np.maximum(cells, counted.min()))
+    shown = np.where(np.isnan(cells), np.nan, np.maximum(cells, low))
     image = axes.imshow(shown, cmap=shades, norm=norm, aspect="auto", interpolation="none", interpolation_stage="rgba")
     axes.grid(False)
     axes.set(xlabel="Column", ylabel="Row")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    for axis, lines in ((axes.xaxis, n_columns), (axes.yaxis, n_rows)):
+        axis.set_major_locator(FixedLocator(whole_ticks(lines, 5)))
     _draw_sums(figure, axes, np.nan_to_num(cells))
     scale = panel(figure, LEFT, BOTTOM, LEFT + across, BOTTOM + BAR)
     bar = figure.colorbar(image, cax=scale, orientation="horizontal")
     bar.outline.set_visible(False)
     bar.set_label("Tokens in the cell (grey: no word)" if np.isnan(cells).any() else "Tokens in the cell")
+    ticks = round_numbers(low / apart, high * apart)
     bar.ax.xaxis.set(
-        major_locator=FixedLocator(round_numbers(norm.vmin, norm.vmax)),
+        major_locator=FixedLocator(ticks[:: 1 + len(ticks) // 6]),
         minor_locator=NullLocator(),
         major_formatter=FuncFormatter(lambda share, _: f"{in_full(100 * share)} %"),
     )
@@ -78,14 +81,13 @@ def _draw_sums(figure: Figure, axes: Axes, cells: npt.NDArray[np.float64]) -> No
     x0, y0, x1, y1 = axes.bbox.extents
     above = panel(figure, x0, y1 + GAP, x1, y1 + GAP + BESIDE)
     beside = panel(figure, x1 + GAP, y0, x1 + GAP + BESIDE, y1)
-    for own, line, orientation in ((above, 0, "vertical"), (beside, 1, "horizontal")):
-        sums = cells.sum(axis=line)
-        edges = np.arange(sums.size + 1) - 0.5
-        own.stairs(sums, edges, fill=True, color=COLOURS[0], orientation=orientation, linewidth=0)
-        along, value = (own.xaxis, own.yaxis) if line == 0 else (own.yaxis, own.xaxis)
-        along.set(major_locator=NullLocator())
-        value.set(major_locator=FixedLocator([float(f"{sums.max():.1g}")]) if sums.max() else NullLocator())
-        value.set_major_formatter(FuncFormatter(lambda share, _: f"{in_full(100 * share)} %"))
-        own.set(**{f"{'xy'[line]}lim": getattr(axes, f"get_{'xy'[line]}lim")()})
-        own.set(**{f"{'yx'[line]}lim": (0, 1.05 * max(sums.max(), float(f'{sums.max():.1g}')))})
-        own.spines[["left", "bottom"]].set_color(FAINT)
+    columns, rows = cells.sum(axis=0), cells.sum(axis=1)
+    above.stairs(columns, np.arange(columns.size + 1) - 0.5, fill=True, color=COLOURS[0])
+    beside.stairs(rows, np.arange(rows.size + 1) - 0.5, fill=True, color=COLOURS[0], orientation="horizontal")
+    above.set(xlim=axes.get_xlim(), xticks=[])
+    beside.set(ylim=axes.get_ylim(), yticks=[])
+    for axis, sums in ((above.yaxis, columns), (beside.xaxis, rows)):
+        tick = float(f"{sums.max():.1g}")  # one number says how large they are
+        axis.axes.set(**{f"{axis.axis_name}lim": (0, 1.05 * max(sums.max(), tick))})
+        axis.set_major_locator(FixedLocator([tick]))
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{in_full(round(100 * share, 9))} %"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from wordalloc.errors import InputError
-from wordalloc.report._paper import SMALL, panel, paper
+from wordalloc.report._paper import SMALL, ends, make_room, panel, paper
 from wordalloc.report._style import COLOURS, FAINT
 from wordalloc.report._ticks import in_full, in_thousands, log_axis
 
@@ -53,9 +54,10 @@ def training_figure(curves: Mapping[str, Curve], marks: Sequence[tuple[int, str]
     axes = panel(figure, LEFT, BOTTOM, width - RIGHT, BOTTOM + PANEL)
     axes.set(xlabel="Tokens trained on", ylabel="Perplexity")
     values = np.concatenate([nats for _, nats in kept.values()])
-    log_axis(axes.yaxis, float(np.exp(values.min())), float(np.exp(values.max())), in_full)
+    log_axis(axes.yaxis, *ends(np.exp(values)), in_full)
+    make_room(axes)
     for (style, colour), (name, (tokens, nats)) in zip(LOOKS, kept.items(), strict=False):
-        look = {"color": colour, "linewidth": 1, "markersize": 3, "markeredgewidth": 0}
+        look: dict[str, Any] = {"color": colour, "linewidth": 1, "markersize": 3, "markeredgewidth": 0}
         axes.plot(tokens, np.exp(nats), style, label=name, **look)
     axes.set_xlim(0, 1.02 * max(float(tokens.max()) for tokens, _ in kept.values()))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
@@ -84,6 +86,6 @@ def _draw_marks(axes: Axes, marks: Sequence[tuple[int, str]]) -> None:
         x = axes.transData.transform((tokens, 1))[0]
         if x - named < BETWEEN_NAMES:
             continue
-        where = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
         axes.annotate(name, (tokens, 1), **where, size=SMALL, color=FAINT, ha="center", va="bottom")
         named = x

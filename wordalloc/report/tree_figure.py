@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from wordalloc.report._frame import write_at
 from wordalloc.report._labels import spread
-from wordalloc.report._paper import SMALL, panel, paper, short_words, text_sizes
-from wordalloc.report._style import COLOURS, FAINT, INK, points
+from wordalloc.report._paper import SMALL, panel, paper, short_words, text_sizes, whole_ticks
+from wordalloc.report._style import COLOURS, FAINT, points
 from wordalloc.report._ticks import in_full
 
 LEFT, BOTTOM, RIGHT, TOP = 38.0, 22.0, 5.0, 12.0  # margins
@@ -96,7 +98,7 @@ def tree_figure(lengths: CodeLengths, levels: Levels, width: float) -> Figure:
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="x", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(FixedLocator(range(1, deepest + 1)))
     axes.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
     starts = _starts(levels)
@@ -110,17 +112,23 @@ def _draw_lengths(axes: Axes, lengths: CodeLengths) -> None:
     every = np.arange(lengths.tokens.size)
     bars = axes.bar(every, lengths.tokens, width=0.8, color=COLOURS[0], label="tokens")
     outline = axes.stairs(lengths.words, np.arange(every.size + 1) - 0.5, color=FAINT, linewidth=0.8, label="words")
-    handles = [bars, outline]
+    handles: list[Any] = [bars, outline]
     for name, place, dashes in (("entropy", lengths.entropy, (0, (3, 2))), ("mean", lengths.mean, "-")):
         label = f"{name} {place:.2f}"
         handles.append(axes.axvline(place, color=COLOURS[1], linewidth=0.9, linestyle=dashes, label=label))
     axes.set(xlim=(-0.6, every.size + 0.6), xlabel=f"Length of the code ({lengths.unit})", ylabel="Share")
     axes.set_ylim(0, 1.05 * max(lengths.tokens.max(), lengths.words.max()))
     axes.grid(False, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(FixedLocator(whole_ticks(every.size, 8)))
     axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{in_full(round(100 * share, 9))} %"))
-    above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0, "borderpad": 0.2, "ncols": 4}
+    above: dict[str, Any] = {
+        "loc": "lower right",
+        "bbox_to_anchor": (1, 1),
+        "borderaxespad": 0,
+        "borderpad": 0.2,
+        "ncols": 4,
+    }
     axes.legend(handles=handles, frameon=False, handlelength=1.2, columnspacing=1, fontsize=SMALL, **above)
 
 
@@ -146,7 +154,7 @@ def _draw_nodes(axes: Axes, levels: Levels, starts: npt.NDArray[np.float64]) -> 
             axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="white", linewidths=line))
     for place in np.flatnonzero(drawn & (heights >= LEAST_WRITTEN)).tolist():
         middle = starts[place] + levels.masses[place] / 2
-        style = {"size": SMALL, "color": FAINT, "ha": "center", "va": "center_baseline"}
+        style: dict[str, Any] = {"size": SMALL, "color": FAINT, "ha": "center", "va": "center_baseline"}
         axes.text(levels.depth[place], middle, f"{levels.digit[place]}", **style)
 
 
@@ -169,8 +177,7 @@ def _write_words(figure: Figure, axes: Axes, levels: Levels, starts: npt.NDArray
         leader = [x + 1, right + 2, right + 9, right + 11], [y, y, height, height]
         figure.add_artist(Line2D(*leader, color=FAINT, linewidth=0.4, transform=points(figure)))
         text = _as_many_as_fit(figure, levels.words[place], room)
-        style = {"size": SMALL, "color": INK, "va": "center", "transform": points(figure)}
-        figure.text(right + 13, height, text, **style)
+        write_at(figure, text, right + 13, height, size=SMALL, va="center")
 
 
 def _as_many_as_fit(figure: Figure, words: list[str], room: float) -> str:

@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wordalloc.errors import InputError
+from wordalloc.report._frame import write_at
 from wordalloc.report._labels import spread
-from wordalloc.report._paper import SMALL, panel, paper, percent, short_number, text_sizes
-from wordalloc.report._style import COLOURS, FAINT, INK, points
+from wordalloc.report._paper import SMALL, ends, make_room, panel, paper, percent, short_number, text_sizes
+from wordalloc.report._style import COLOURS, FAINT, points
 from wordalloc.report._ticks import in_thousands, log_axis
 
 LEFT, BOTTOM, RIGHT, TOP = 32.0, 22.0, 8.0, 5.0  # margins
 PANEL = 130.0  # height of the axes
 ROW, LEADER = 8.0, 11.0  # of the bands' figures: a line, and what leads from them to the bands
-NEAREST = 0.75  # two cutoffs that are nearer than this are one line
+NEAREST = 2.0  # two cutoffs that are nearer than this are one line
 
 Points = tuple[npt.ArrayLike, npt.ArrayLike]  # ranks from 1, and occurrences
 
@@ -76,8 +77,9 @@ def zipf_figure(
     axes.set(xlabel="Rank", ylabel="Occurrences")
     last = max(int(ranks[-1]) for ranks, _ in points_of.values() if ranks.size)
     counts = np.concatenate([counts for _, counts in points_of.values()])
-    log_axis(axes.xaxis, 1, max(last, 2 if bands is None else int(bands.bounds[-1])), in_thousands, room=0.01)
-    log_axis(axes.yaxis, counts.min(), max(counts.max(), 2 * counts.min()), in_thousands)
+    log_axis(axes.xaxis, 1, max(last, 2, 0 if bands is None else int(bands.bounds[-1])), in_thousands, room=0.01)
+    log_axis(axes.yaxis, *ends(counts), in_thousands)
+    make_room(axes)
     for colour, marker, (name, place) in zip(COLOURS[::2], "os", points_of.items(), strict=False):
         axes.plot(*place, marker, color=colour, markersize=2.4, markeredgewidth=0, label=name)
     handles = list(axes.lines)
@@ -112,12 +114,9 @@ def _draw_bands(figure: Figure, axes: Axes, bands: Bands, width: float) -> None:
     centres = (limits[:-1] + limits[1:])[chosen] / 2
     for number, x, centre in zip(chosen, spread(centres, step, low, high), centres, strict=True):
         for line, text in enumerate(texts[number]):
-            _write(figure, text, x, top + LEADER + (1 - line) * ROW, ha="center", color=INK)
+            write_at(figure, text, x, top + LEADER + (1 - line) * ROW, size=SMALL, ha="center", va="bottom")
         places = [centre, centre, x], [top + 1, top + 4, top + LEADER - 2]
         figure.add_artist(Line2D(*places, color=FAINT, linewidth=0.5, transform=points(figure)))
     for line, text in enumerate(("words", "tokens")):
-        _write(figure, text, x0 - 4, top + LEADER + (1 - line) * ROW, ha="right", color=FAINT)
-
-
-def _write(figure: Figure, text: str, x: float, y: float, **style: object) -> None:
-    figure.text(x, y, text, transform=points(figure), size=SMALL, va="bottom", **style)
+        style = {"size": SMALL, "color": FAINT, "ha": "right", "va": "bottom"}
+        write_at(figure, text, x0 - 4, top + LEADER + (1 - line) * ROW, **style)
