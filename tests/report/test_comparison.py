@@ -20,7 +20,8 @@ from PIL import Image
 from tests.report.methods import HOSTILE, METHODS, measured, named
 from wordalloc.errors import InputError, OutputError
 from wordalloc.report import perplexity_over_parameters, perplexity_over_time
-from wordalloc.report._style import looks, plain
+from wordalloc.report._plain import plain
+from wordalloc.report._style import looks
 from wordalloc.report.parameters_figure import parameters_figure
 from wordalloc.report.time_figure import time_figure
 

@@ -14,6 +14,7 @@ from wordalloc.cli.encoding import encode
 from wordalloc.cli.files import export, import_, show
 from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
 from wordalloc.cli.plotting import plot
+from wordalloc.cli.report import report
 from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
@@ -58,6 +59,7 @@ for _command in (
     train,
     evaluate,
     compare,
+    report,
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wordalloc.errors import InputError
-from wordalloc.report._style import house_style, new_figure, picture_format, plain, write
+from wordalloc.report._plain import plain
+from wordalloc.report._style import house_style, new_figure, picture_format, write
 
 COLUMN = 3.3  # inches: a column of most two-column papers
 NARROWEST, WIDEST = 3.0, 20.0

@@ -117,19 +117,6 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return result
 
 
-def plain(text: str, most: int) -> str:
-    r"""Return a text that can be drawn and stand in XML: on one line, and cut in its middle to `most` characters.
-
-    Examples
-    --------
-    >>> plain("a\nb", 9), plain("classes:a_long_file_name", 12)
-    ('a\\nb', 'classe…_name')
-    """
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    tail = (most - 1) // 2
-    return text if len(text) <= most else f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
-
-
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure whose display units are points; what is placed in points holds at every resolution."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)

@@ -254,6 +254,36 @@ def tree_part(tree: Tree, totals: NodeTotals, *, root: int = 0, depth: int = 6) 
     return TreePart(node, parent, digit, step, np.ones(1, np.int64), shares)
 
 
+def breadth_first(tree: Tree) -> tuple[Ints, Ints]:
+    """Return a tree as two arrays in which nothing but the words has a number: inner nodes level by level.
+
+    Returns
+    -------
+    branching : ndarray of int64, shape (n_nodes,)
+        How many children each inner node has.
+    children : ndarray of int64, shape (n_nodes - 1 + V,)
+        The children of all of them, in the order of digits: 0 for an inner node, which is the next one that has not
+        been met, and r + 1 for the word of rank r.
+
+    Examples
+    --------
+    >>> tree = Tree(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
+    >>> [array.tolist() for array in breadth_first(tree)]
+    [[2, 2], [1, 0, 2, 3]]
+    """
+    offsets, children = tree.children
+    branching, listed = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    level = np.arange(min(1, tree.n_nodes))
+    while level.size:
+        many = tree.node_sizes[level]
+        digit = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
+        below = children[np.repeat(offsets[level], many) + digit]
+        branching.append(many)
+        listed.append(np.where(below < 0, -below, 0))
+        level = below[below >= 0]
+    return np.concatenate(branching), np.concatenate(listed)
+
+
 def words_below(tree: Tree, nodes: npt.ArrayLike, n_words: int = TOP) -> list[list[str]]:
     """Return the most frequent words below each of some inner nodes, none of which lies below another.
 

@@ -1,0 +1,123 @@
+"""A page about files, runs and comparisons: what is in them is told apart, completed by what it implies, and drawn."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wordalloc.algorithms.adaptive_cutoffs import problem_of
+from wordalloc.algorithms.cutoff_frontier import FrontierPoint, cutoff_frontier, knee
+from wordalloc.algorithms.cutoff_programme import layer_parameters
+from wordalloc.algorithms.zipf_mandelbrot import fit_zipf_mandelbrot
+from wordalloc.allocations import Cutoffs, load
+from wordalloc.errors import FormatError, InputError
+from wordalloc.pipelines.report_folders import read_comparison, read_run
+from wordalloc.report.page_parts import ComparisonPart, FilePart, Frontier, Law, Layer, PageParts, RunPart, WordsPart
+from wordalloc.vocabulary import Vocabulary
+
+FRONTIER_POINTS = 12  # enough for a curve; each takes two optima
+
+
+def report(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> dict[str, Any]:
+    """Write one HTML page about all that is given.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files of any kind that `wordalloc.load` reads, run directories, and folders of comparisons; at least one.
+    output : path-like
+        The page.
+
+    Returns
+    -------
+    dict
+        ``bytes``, and ``sections``: the title of each.
+
+    Raises
+    ------
+    InputError
+        If a path is none of these, or plotly is not installed.
+    OutputError
+        If the page cannot be written.
+    """
+    try:
+        from wordalloc.report.page import write_page
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "plotly":
+            raise
+        raise InputError("a page needs plotly: pip install 'wordalloc[report]'") from error
+    return write_page(gather(paths), output)
+
+
+def gather(paths: Sequence[str | os.PathLike[str]]) -> PageParts:
+    """Return what a page shows of files and folders.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        As for `report`.
+    """
+    files: list[FilePart] = []
+    runs: list[RunPart] = []
+    comparisons: list[ComparisonPart] = []
+    for path, name in zip(map(Path, paths), _names(paths), strict=True):
+        if not path.is_dir():
+            files.append(_file(name, load(path)))
+        elif (path / "comparison.json").exists():
+            comparisons.append(read_comparison(path, name))
+        elif (path / "metrics.jsonl").exists():
+            runs.append(read_run(path, name))
+        else:
+            raise FormatError(
+                f"{path}: a folder without metrics.jsonl or comparison.json: neither a run nor a comparison; "
+                "name a folder that train, lightrnn or compare has written, or the files in it"
+            )
+    vocabularies = {part.vocabulary.fingerprint: part.vocabulary for part in files}
+    return PageParts([_words(vocabulary) for vocabulary in vocabularies.values()], files, runs, comparisons)
+
+
+def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the last part of each path, and a number where it has come before: where things lie is not told."""
+    seen: dict[str, int] = {}
+    names = []
+    for path in paths:
+        name = Path(path).absolute().name or "/"
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return names
+
+
+def _words(vocabulary: Vocabulary) -> WordsPart:
+    try:
+        fit = fit_zipf_mandelbrot(vocabulary)
+    except InputError:
+        return WordsPart(vocabulary, None, "No law is fitted: it takes at least three counted words.")
+    return WordsPart(vocabulary, Law(fit.q, fit.s, fit.r_squared, fit.probabilities(vocabulary.size)))
+
+
+def _file(name: str, content: Any) -> FilePart:
+    if not isinstance(content, Cutoffs):
+        return FilePart(name, content)
+    try:
+        return FilePart(name, content, _frontier(content))
+    except (InputError, LookupError, TypeError) as error:
+        if content.parameters.get("algorithm") == "adaptive_cutoffs":
+            return FilePart(name, content, None, f"No frontier: the file's parameters are not complete ({error}).")
+        return FilePart(name, content, None, "No frontier: these are no cutoffs of least cost, which say what it is.")
+
+
+def _frontier(best: Cutoffs) -> Frontier:
+    shape = problem_of(best)[1]
+    bounds = best.bounds.tolist()
+    parameters = layer_parameters(shape, [end - start for start, end in itertools.pairwise(bounds)])
+    chosen = Layer(best.cutoffs.tolist(), float(best.parameters["objective"]), parameters, float(best.masses[0]))
+    points = cutoff_frontier(best, points=FRONTIER_POINTS)
+    bend = knee(points)
+    return Frontier([_layer(point) for point in points], chosen, None if bend is None else _layer(bend))
+
+
+def _layer(point: FrontierPoint) -> Layer:
+    return Layer(point.cutoffs, point.cost, point.parameters, point.head_mass)

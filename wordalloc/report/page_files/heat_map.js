@@ -1,0 +1,147 @@
+// A table as a heat map: the cell, row and column under the pointer or the arrow keys, and its words when it is near.
+
+const NEAR = { rows: 8, columns: 4 }; // cells on each side of the one that is looked at closely
+const LEGIBLE = { rows: 30, columns: 14 }; // with at most so many in sight, words stand in the cells
+const LISTED = 24;
+
+class HeatMap {
+  constructor(element, figure, page, { vocabulary, shape, cell }) {
+    const [rows, columns] = shape;
+    Object.assign(this, { element, figure, page, vocabulary, rows, columns, cell, at: null, near: false });
+    this.panel = document.getElementById(`${element.id}-panel`);
+    this.wordAt = new Int32Array(rows * columns).fill(-1);
+    cell.forEach((place, rank) => { this.wordAt[place] = rank; });
+    this.masses = Array.from({ length: rows }, (_, row) => Float32Array.from({ length: columns }, (__, column) => {
+      const rank = this.wordAt[row * columns + column];
+      return rank < 0 ? NaN : Math.log10(Math.max(vocabulary.mass(rank), 10 ** figure.data[0].zmin));
+    }));
+    onKeys(element, {
+      ArrowRight: () => this.move(0, 1),
+      ArrowLeft: () => this.move(0, -1),
+      ArrowDown: () => this.move(1, 0),
+      ArrowUp: () => this.move(-1, 0),
+      PageDown: () => this.move(10, 0),
+      PageUp: () => this.move(-10, 0),
+      Home: () => this.select(this.at?.row ?? 0, 0),
+      End: () => this.select(this.at?.row ?? 0, this.columns - 1),
+      Enter: () => this.look(true),
+      Escape: () => this.look(false),
+    });
+  }
+
+  draw() {
+    const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
+    data[0].z = this.masses;
+    const drawn = this.element.data !== undefined;
+    if (drawn) { // a change of theme leaves the view as it is
+      layout.xaxis.range = this.element.layout.xaxis.range;
+      layout.yaxis.range = this.element.layout.yaxis.range;
+    }
+    layout.shapes = this.outlines();
+    Plotly.react(this.element, [data[0], this.words(data[1], layout)], layout, CONFIG);
+    if (drawn) return;
+    this.element.on("plotly_hover", ({ points }) => this.describe(points[0].y, points[0].x));
+    this.element.on("plotly_unhover", () => this.at && this.describe(this.at.row, this.at.column));
+    this.element.on("plotly_click", ({ points }) => this.select(points[0].y, points[0].x));
+    this.element.on("plotly_relayout", (change) => {
+      if (Object.keys(change).some((name) => name.includes("axis"))) this.draw();
+    });
+  }
+
+  move(down, right) {
+    const { row, column } = this.at ?? { row: 0, column: 0 };
+    const moved = this.at ? [row + down, column + right] : [0, 0];
+    const last = [this.rows - 1, this.columns - 1];
+    this.select(...moved.map((place, axis) => Math.max(0, Math.min(last[axis], place))));
+  }
+
+  select(row, column) {
+    this.at = { row, column };
+    this.describe(row, column);
+    announce(this.panel.dataset.spoken);
+    if (this.near) this.look(true);
+    else Plotly.relayout(this.element, { shapes: this.outlines() });
+  }
+
+  // Come near to the selected cell, so that words stand in the cells around it; or see the whole table again.
+  look(near) {
+    if (near && !this.at) this.at = { row: 0, column: 0 };
+    if (!near && !this.near) return false;
+    this.near = near;
+    const { row, column } = this.at;
+    const window = (place, side, count) => {
+      const first = Math.max(0, Math.min(place - side, count - 1 - 2 * side));
+      return [first - 0.5, Math.min(first + 2 * side, count - 1) + 0.5];
+    };
+    const [left, right] = near ? window(column, NEAR.columns, this.columns) : [-0.5, this.columns - 0.5];
+    const [top, bottom] = near ? window(row, NEAR.rows, this.rows) : [-0.5, this.rows - 0.5];
+    Plotly.relayout(this.element, {
+      "xaxis.range": [left, right], "yaxis.range": [bottom, top], shapes: this.outlines(),
+    });
+    return true;
+  }
+
+  // The words of the cells in sight, where there is room for them.
+  words(trace, layout) {
+    const [left, right] = layout.xaxis.range.map(Math.round);
+    const [bottom, top] = layout.yaxis.range.map(Math.round);
+    const text = { ...trace, x: [], y: [], text: [], textfont: { ...trace.textfont, color: [] } };
+    if (right - left > LEGIBLE.columns || bottom - top > LEGIBLE.rows) return text;
+    const room = Math.max(4, Math.floor(this.element.clientWidth / (right - left) / 9));
+    const { zmin, zmax } = this.figure.data[0];
+    for (let row = Math.max(0, top); row <= Math.min(this.rows - 1, bottom); row += 1) {
+      for (let column = Math.max(0, left); column <= Math.min(this.columns - 1, right); column += 1) {
+        const rank = this.wordAt[row * this.columns + column];
+        if (rank < 0) continue;
+        text.x.push(column);
+        text.y.push(row);
+        text.text.push(plotted(this.vocabulary.word(rank), room));
+        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > 0.45;
+        text.textfont.color.push(coloured(this.page.inks[deep ? 1 : 0], this.page.colours));
+      }
+    }
+    return text;
+  }
+
+  outlines() {
+    if (!this.at) return [];
+    const { row, column } = this.at;
+    const box = (x0, x1, y0, y1, width) => ({
+      type: "rect", x0: x0 - 0.5, x1: x1 + 0.5, y0: y0 - 0.5, y1: y1 + 0.5,
+      line: { color: coloured(this.page.marked, this.page.colours), width },
+    });
+    return [
+      box(0, this.columns - 1, row, row, 1), box(column, column, 0, this.rows - 1, 1), box(column, column, row, row, 3),
+    ];
+  }
+
+  describe(row, column) {
+    const rank = this.wordAt[row * this.columns + column];
+    const line = (length, cellAt) => {
+      const ranks = Array.from({ length }, (_, place) => this.wordAt[cellAt(place)]).filter((found) => found >= 0);
+      ranks.sort((a, b) => a - b);
+      const mass = ranks.reduce((sum, found) => sum + this.vocabulary.mass(found), 0);
+      const words = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
+      return [`${whole(ranks.length)} words, ${share(mass)}`, words + (ranks.length > LISTED ? " …" : "")];
+    };
+    const [rowTotals, rowWords] = line(this.columns, (place) => row * this.columns + place);
+    const [columnTotals, columnWords] = line(this.rows, (place) => place * this.columns + column);
+    const word = rank < 0 ? "empty" : this.vocabulary.described(rank);
+    this.panel.dataset.spoken = `row ${row}, column ${column}: ${word}`;
+    this.panel.replaceChildren(
+      ...(rank < 0 ? [part("h3", "empty cell")] : [
+        part("h3", shown(this.vocabulary.word(rank))),
+        part("p", `rank ${whole(rank + 1)}, ${share(this.vocabulary.mass(rank))} of the tokens`),
+      ]),
+      part("h4", `Row ${row}: ${rowTotals}`), part("p", rowWords),
+      part("h4", `Column ${column}: ${columnTotals}`), part("p", columnWords),
+    );
+  }
+
+  find(rank) {
+    const cell = this.cell[rank];
+    return `row ${Math.floor(cell / this.columns)}, column ${cell % this.columns}`;
+  }
+
+  mark(rank) { this.select(Math.floor(this.cell[rank] / this.columns), this.cell[rank] % this.columns); }
+}
