@@ -42,12 +42,11 @@ def plot(file: str, what: str | None, width: float | None, output: str | None, a
       wordalloc plot corpus.cutoffs.safetensors --what frontier -o frontier.pdf
       wordalloc plot wordalloc-run -o training.svg
     """
-    from wordalloc.pipelines.plotting import picture_of
+    from wordalloc.pipelines.plotting import picture_of, read_content
     from wordalloc.pipelines.plotting import plot as draw
-    from wordalloc.pipelines.results import read_result
 
     keep_fonts()
-    content = read_result(file)
+    content = read_content(file)
     what = picture_of(content, what)
     target = Source((str(Path(file).absolute()),), {}).output(output, what, "png")
     with progress_bar("time against parameters") as progress:

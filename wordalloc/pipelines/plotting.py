@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.allocations import Bigrams, Classes, Cutoffs, Stored, Table, Tree
+from wordalloc.algorithms.cutoff_frontier import Progress
+from wordalloc.allocations import Bigrams, Classes, Cutoffs, Stored, Table, Tree, load
 from wordalloc.errors import InputError
 from wordalloc.pipelines.comparison_pictures import PICTURES, draw_comparison
-from wordalloc.pipelines.results import ComparedMethods, RunCurves
+from wordalloc.pipelines.comparison_table import from_json
+from wordalloc.pipelines.report import frontier_of, law_of
+from wordalloc.pipelines.report_folders import read_folder
+from wordalloc.report.page_parts import ComparisonPart, Frontier, Layer, RunPart
 from wordalloc.vocabulary import Vocabulary
 
-Result = Vocabulary | Stored | RunCurves | ComparedMethods
-Progress = Callable[[int, int], None]
+Content = Vocabulary | Stored | RunPart | ComparisonPart
 
 # The pictures of each kind of content; the first is drawn if none is named.
 _PICTURES: tuple[tuple[type, str, tuple[str, ...]], ...] = (
@@ -26,35 +28,35 @@ _PICTURES: tuple[tuple[type, str, tuple[str, ...]], ...] = (
     (Classes, "a file of classes", ("classes",)),
     (Tree, "a tree", ("tree",)),
     (Table, "a table", ("table",)),
-    (RunCurves, "a run", ("training",)),
-    (ComparedMethods, "a comparison", PICTURES),
+    (RunPart, "a run", ("training",)),
+    (ComparisonPart, "a comparison", PICTURES),
 )
 
 
-@dataclass(frozen=True)
-class Frontier:
-    """What cutoffs could reach instead: time of a step against parameters.
+def read_content(path: str | os.PathLike[str]) -> Content:
+    """Read a file of any kind, the curves of a run directory, or the table of a comparison's folder.
 
-    Attributes
+    Parameters
     ----------
-    parameters, seconds : list of float
-        The frontier, by increasing parameters.
-    named : dict of str to (float, float)
-        Parameters and seconds of the chosen cutoffs, and of the knee where there is one and it is not chosen.
+    path : path-like
+        Told apart by its content.
+
+    Raises
+    ------
+    FormatError
+        If it is missing, damaged or foreign.
     """
-
-    parameters: list[int]
-    seconds: list[float]
-    named: dict[str, tuple[float, float]]
+    folder = Path(path)
+    return read_folder(folder, folder.absolute().name) if folder.is_dir() else load(path)
 
 
-def picture_of(content: Result, what: str | None = None) -> str:
+def picture_of(content: Content, what: str | None = None) -> str:
     """Return the name of the picture that shows some content: the one asked for, or the first there is.
 
     Parameters
     ----------
-    content : Vocabulary, Stored, RunCurves or ComparedMethods
-        As `read_result` gives it.
+    content : Vocabulary, Stored, RunPart or ComparisonPart
+        As `read_content` gives it.
     what : str, optional
         The name that is asked for.
 
@@ -77,7 +79,7 @@ def picture_of(content: Result, what: str | None = None) -> str:
 
 
 def plot(
-    content: Result,
+    content: Content,
     what: str,
     path: str | os.PathLike[str],
     *,
@@ -88,8 +90,8 @@ def plot(
 
     Parameters
     ----------
-    content : Vocabulary, Stored, RunCurves or ComparedMethods
-        As `read_result` gives it.
+    content : Vocabulary, Stored, RunPart or ComparisonPart
+        As `read_content` gives it.
     what : str
         One of its pictures, as `picture_of` names it.
     path : path-like
@@ -110,12 +112,17 @@ def plot(
 
     size = {} if width is None else {"width": width}
     report.check_picture(path, **size)
-    if isinstance(content, ComparedMethods):
+    if isinstance(content, ComparisonPart):
         if width is not None:
             raise InputError("the pictures of a comparison have one width, 8 inches: leave out the width")
-        draw_comparison(content.methods, content.vocab_size, what, path)
-    elif isinstance(content, RunCurves):
-        curves = {"training": content.training, "validation": content.validation, "validation, a part": content.part}
+        draw_comparison(from_json(content.methods), content.vocab_size, what, path)
+    elif isinstance(content, RunPart):
+        with np.errstate(all="ignore"):  # what is no perplexity has no logarithm, and is left out
+            curves = {
+                "training": (content.loss.tokens, content.loss.values),
+                "validation": (content.valid.tokens, np.log(content.valid.values)),
+                "validation, a part": (content.part.tokens, np.log(content.part.values)),
+            }
         tables = [(tokens, f"table {number}") for tokens, number in content.tables]
         report.training_picture(path, curves, tables, **size)
     elif isinstance(content, Classes):
@@ -125,57 +132,32 @@ def plot(
     elif isinstance(content, Table):
         report.table_picture(path, content, **size)
     elif what == "frontier" and isinstance(content, Cutoffs):
-        found = frontier_of(content, progress=progress)
-        report.frontier_picture(path, found.parameters, found.seconds, found.named, **size)
+        try:
+            frontier = frontier_of(content, progress)
+        except (LookupError, TypeError) as error:
+            raise InputError(f"no frontier: the parameters of these cutoffs are not complete ({error})") from error
+        points = [layer.parameters for layer in frontier.points], [layer.seconds for layer in frontier.points]
+        report.frontier_picture(path, *points, _named(frontier), **size)
     elif isinstance(content, Vocabulary | Bigrams | Cutoffs):
         vocabulary = content if isinstance(content, Vocabulary) else content.vocabulary
-        report.zipf_picture(path, content, fitted_law(vocabulary), **size)
+        report.zipf_picture(path, content, _law_in_words(vocabulary), **size)
 
 
-def fitted_law(vocabulary: Vocabulary) -> tuple[str, npt.NDArray[np.float64]] | None:
-    """Return the Zipf-Mandelbrot law of a vocabulary, in words and as probabilities; None where nothing can be fitted.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        With fewer than three counted words two parameters would fit anything.
-    """
-    from wordalloc.algorithms.zipf_mandelbrot import fit_zipf_mandelbrot
-
-    if np.count_nonzero(vocabulary.counts[:3]) < 3:
+def _law_in_words(vocabulary: Vocabulary) -> tuple[str, npt.NDArray[np.float64]] | None:
+    try:
+        law = law_of(vocabulary)
+    except InputError:  # too few words: two parameters would fit anything
         return None
-    law = fit_zipf_mandelbrot(vocabulary)
-    return f"Zipf–Mandelbrot: q = {law.q:.2f}, s = {law.s:.2f}", law.probabilities(vocabulary.size)
+    return f"Zipf–Mandelbrot: q = {law.q:.2f}, s = {law.s:.2f}", law.probabilities
 
 
-def frontier_of(cutoffs: Cutoffs, *, progress: Progress | None = None) -> Frontier:
-    """Return what other cutoffs would reach, the chosen ones and the knee named.
-
-    Parameters
-    ----------
-    cutoffs : Cutoffs
-        A result of `adaptive_cutoffs`.
-    progress : callable, optional
-        Called as ``progress(found, points)``.
-
-    Raises
-    ------
-    InputError
-        If the cutoffs were not made by `adaptive_cutoffs`.
-    """
-    from wordalloc.algorithms.adaptive_cutoffs import problem_of
-    from wordalloc.algorithms.cutoff_frontier import cutoff_frontier, knee
-    from wordalloc.algorithms.cutoff_programme import layer_parameters
-
-    points = cutoff_frontier(cutoffs, progress=progress)
-    chosen = tuple(cutoffs.cutoffs.tolist())
-    parameters = layer_parameters(problem_of(cutoffs)[1], cutoffs.sizes.tolist())
-    named = {f"chosen: {_shown(chosen)}": (float(parameters), float(cutoffs.parameters["objective"]))}
-    bend = knee(points)
-    if bend is not None and bend.cutoffs != chosen:
-        named[f"knee: {_shown(bend.cutoffs)}"] = float(bend.parameters), bend.cost
-    return Frontier([point.parameters for point in points], [point.cost for point in points], named)
+def _named(frontier: Frontier) -> dict[str, tuple[float, float]]:
+    """Return the place of the chosen cutoffs, and of the knee where there is one and it is not chosen."""
+    found = {"chosen": frontier.chosen}
+    if frontier.knee is not None and [*frontier.knee.cutoffs] != [*frontier.chosen.cutoffs]:
+        found["knee"] = frontier.knee
+    return {f"{name}: {_shown(layer)}": (layer.parameters, layer.seconds) for name, layer in found.items()}
 
 
-def _shown(cutoffs: tuple[int, ...]) -> str:
-    return ", ".join(f"{cutoff:,}" for cutoff in cutoffs) or "no cutoffs"
+def _shown(layer: Layer) -> str:
+    return ", ".join(f"{cutoff:,}" for cutoff in layer.cutoffs) or "no cutoffs"

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from wordalloc.algorithms.adaptive_cutoffs import problem_of
-from wordalloc.algorithms.cutoff_frontier import FrontierPoint, cutoff_frontier, knee
+from wordalloc.algorithms.cutoff_frontier import FrontierPoint, Progress, cutoff_frontier, knee
 from wordalloc.algorithms.cutoff_programme import layer_parameters
 from wordalloc.algorithms.zipf_mandelbrot import fit_zipf_mandelbrot
 from wordalloc.allocations import Cutoffs, load
-from wordalloc.errors import FormatError, InputError
-from wordalloc.pipelines.report_folders import read_comparison, read_run
+from wordalloc.errors import InputError
+from wordalloc.pipelines.report_folders import read_folder
 from wordalloc.report.page_parts import ComparisonPart, FilePart, Frontier, Law, Layer, PageParts, RunPart, WordsPart
 from wordalloc.vocabulary import Vocabulary
 
@@ -66,15 +66,10 @@ def gather(paths: Sequence[str | os.PathLike[str]]) -> PageParts:
     for path, name in zip(map(Path, paths), _names(paths), strict=True):
         if not path.is_dir():
             files.append(_file(name, load(path)))
-        elif (path / "comparison.json").exists():
-            comparisons.append(read_comparison(path, name))
-        elif (path / "metrics.jsonl").exists():
-            runs.append(read_run(path, name))
+        elif isinstance(part := read_folder(path, name), RunPart):
+            runs.append(part)
         else:
-            raise FormatError(
-                f"{path}: a folder without metrics.jsonl or comparison.json: neither a run nor a comparison; "
-                "name a folder that train, lightrnn or compare has written, or the files in it"
-            )
+            comparisons.append(part)
     vocabularies = {part.vocabulary.fingerprint: part.vocabulary for part in files}
     return PageParts([_words(vocabulary) for vocabulary in vocabularies.values()], files, runs, comparisons)
 
@@ -92,29 +87,59 @@ def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 def _words(vocabulary: Vocabulary) -> WordsPart:
     try:
-        fit = fit_zipf_mandelbrot(vocabulary)
+        return WordsPart(vocabulary, law_of(vocabulary))
     except InputError:
         return WordsPart(vocabulary, None, "No law is fitted: it takes at least three counted words.")
-    return WordsPart(vocabulary, Law(fit.q, fit.s, fit.r_squared, fit.probabilities(vocabulary.size)))
+
+
+def law_of(vocabulary: Vocabulary) -> Law:
+    """Return the law that is fitted to a vocabulary.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Of any text.
+
+    Raises
+    ------
+    InputError
+        If fewer than three words were counted.
+    """
+    fit = fit_zipf_mandelbrot(vocabulary)
+    return Law(fit.q, fit.s, fit.r_squared, fit.probabilities(vocabulary.size))
 
 
 def _file(name: str, content: Any) -> FilePart:
     if not isinstance(content, Cutoffs):
         return FilePart(name, content)
     try:
-        return FilePart(name, content, _frontier(content))
+        return FilePart(name, content, frontier_of(content))
     except (InputError, LookupError, TypeError) as error:
         if content.parameters.get("algorithm") == "adaptive_cutoffs":
             return FilePart(name, content, None, f"No frontier: the file's parameters are not complete ({error}).")
         return FilePart(name, content, None, "No frontier: these are no cutoffs of least cost, which say what it is.")
 
 
-def _frontier(best: Cutoffs) -> Frontier:
+def frontier_of(best: Cutoffs, progress: Progress | None = None) -> Frontier:
+    """Return what other cutoffs would reach.
+
+    Parameters
+    ----------
+    best : Cutoffs
+        A result of `adaptive_cutoffs`.
+    progress : callable, optional
+        Called as ``progress(found, points)``.
+
+    Raises
+    ------
+    InputError
+        If they are none.
+    """
     shape = problem_of(best)[1]
     bounds = best.bounds.tolist()
     parameters = layer_parameters(shape, [end - start for start, end in itertools.pairwise(bounds)])
     chosen = Layer(best.cutoffs.tolist(), float(best.parameters["objective"]), parameters, float(best.masses[0]))
-    points = cutoff_frontier(best, points=FRONTIER_POINTS)
+    points = cutoff_frontier(best, points=FRONTIER_POINTS, progress=progress)
     bend = knee(points)
     return Frontier([_layer(point) for point in points], chosen, None if bend is None else _layer(bend))
 

@@ -10,8 +10,33 @@ from typing import Any
 import numpy as np
 
 from wordalloc.errors import FormatError
-from wordalloc.pipelines.comparison_table import ComparedMethod
+from wordalloc.pipelines.comparison_table import from_json
 from wordalloc.report.page_parts import ComparisonPart, Curve, RunPart
+
+
+def read_folder(folder: Path, name: str) -> RunPart | ComparisonPart:
+    """Return what a run or a comparison left in its folder, told apart by the files in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of either.
+    name : str
+        What it is called.
+
+    Raises
+    ------
+    FormatError
+        If it is of neither, or damaged.
+    """
+    if (folder / "comparison.json").exists():
+        return read_comparison(folder, name)
+    if (folder / "metrics.jsonl").exists():
+        return read_run(folder, name)
+    raise FormatError(
+        f"{folder}: a folder without metrics.jsonl or comparison.json: neither a run nor a comparison; "
+        "name a folder that train, lightrnn or compare has written, or the files in it"
+    )
 
 
 def read_run(folder: Path, name: str) -> RunPart:
@@ -38,6 +63,7 @@ def read_run(folder: Path, name: str) -> RunPart:
             _curve(metrics, "nll", seconds),
             _curve(metrics, "part_perplexity", seconds),
             _curve(metrics, "valid_perplexity", seconds),
+            [(int(entry["tokens"]), int(entry["table"])) for entry in metrics if "moved" in entry],
         )
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{folder}: metrics.jsonl or timings.jsonl is damaged: {error}") from error
@@ -73,27 +99,13 @@ def read_comparison(folder: Path, name: str) -> ComparisonPart:
 
 def _check(method: dict[str, Any]) -> None:
     """Raise an error where a line of the table is none: every figure that is shown is a number or null."""
+    from_json([method])
     measured = method["measured"]
-    curves = zip(measured["curve_seconds"], method["curve_perplexities"], strict=True)
-    ComparedMethod(
-        label=method["method"],
-        perplexities=method["perplexities"],
-        parameters=method["parameters"],
-        bytes=method["bytes"],
-        tokens=method["tokens"],
-        curves=[list(zip(seconds, values, strict=True)) for seconds, values in curves],
-        training_tokens_per_second=measured["training_tokens_per_second"],
-        scoring_tokens_per_second=measured["scoring_tokens_per_second"],
-        query_seconds=measured["top10_milliseconds"],
-        peak_memory_bytes=measured["peak_memory_bytes"],
-    ).check()
     ratios = [method["perplexity_to_full"], measured["training_speed_to_full"], measured["seconds_to_reach"]]
     figures = [method[key] for key in ("perplexity", "perplexity_least", "perplexity_greatest")]
     for figure in [*figures, *(ratio for ratio in ratios if ratio is not None)]:
         if not isinstance(figure, int | float) or not np.isfinite(figure):
             raise ValueError(f"{str(figure)[:40]!r} is no such figure")
-    if not isinstance(method["method"], str):
-        raise TypeError("a method's name is no text")
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

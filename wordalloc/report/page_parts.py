@@ -109,12 +109,16 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunPart:
-    """A run directory: loss in nats a token, and the perplexity of a part and of all of the validation text."""
+    """A run directory: loss in nats a token, and the perplexity of a part and of all of the validation text.
+
+    And of a table, after how many tokens the words were reallocated, and to which table.
+    """
 
     name: str
     loss: Curve
     part: Curve
     valid: Curve
+    tables: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)
