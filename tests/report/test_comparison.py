@@ -247,8 +247,8 @@ def test_names_are_dark_enough_to_read():
 def test_bad_input_leaves_no_file(draw, data, tmp_path):
     old = tmp_path / "old.svg"
     old.write_text("old")
-    for name in ("a.pdf", "a", "svg"):
-        with pytest.raises(InputError, match=f"a picture's name must end in .png or .svg, not '{name}'"):
+    for name in ("a.jpg", "a", "svg"):
+        with pytest.raises(InputError, match=f"a picture's name must end in .png, .svg or .pdf, not '{name}'"):
             draw(tmp_path / name, data, title="t")
     with pytest.raises(InputError, match="there is nothing to draw"):
         draw(old, {}, title="t")

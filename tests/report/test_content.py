@@ -12,9 +12,12 @@ from wordalloc.report.content import (
     band_groups,
     cell_masses,
     class_groups,
+    code_length_shares,
+    entropy,
     line_groups,
     node_totals,
     tree_part,
+    words_below,
     zipf_points,
 )
 from wordalloc.vocabulary import Vocabulary
@@ -116,3 +119,22 @@ def test_a_part_of_a_tree_holds_every_prefix_once(drawn, depth, data):
         assert (part.sizes[place], part.depth[place]) == (len(ranks), len(prefix) - len(begin))
         assert part.masses[place] == pytest.approx(share(tree.vocabulary, ranks))
     assert (np.diff(part.depth) >= 0).all()
+
+
+@given(trees(), st.integers(0, 4))
+def test_words_below_nodes_of_one_depth_and_the_shares_of_code_lengths(drawn, depth):
+    tree, codes, inner = drawn
+    prefixes = sorted({code[:depth] for code in codes if len(code) > depth})
+    below = [[rank for rank, code in enumerate(codes) if code[:depth] == prefix] for prefix in prefixes]
+    found = words_below(tree, [inner[prefix] for prefix in prefixes], 3)
+    assert found == [tree.vocabulary.words_at(ranks[:3]) for ranks in below]
+    tokens, words = code_length_shares(tree)
+    of_length = [[rank for rank, code in enumerate(codes) if len(code) == n] for n in range(max(map(len, codes)) + 1)]
+    assert tokens == pytest.approx([share(tree.vocabulary, ranks) for ranks in of_length])
+    assert words == pytest.approx([len(ranks) / len(codes) for ranks in of_length])
+
+
+def test_the_entropy_is_that_of_the_counted_words():
+    assert entropy(Vocabulary.from_counts("abcd", [2, 1, 1, 0])) == pytest.approx(1.5)
+    assert entropy(Vocabulary.from_counts("abc", [1, 1, 1]), 3) == pytest.approx(1)
+    assert entropy(Vocabulary.from_counts("ab", [7, 0])) == entropy(Vocabulary.from_counts("ab", [0, 0])) == 0
