@@ -79,7 +79,7 @@ def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     seen: dict[str, int] = {}
     names = []
     for path in paths:
-        name = Path(path).absolute().name or "/"
+        name = Path(path).absolute().name.removesuffix(".safetensors") or "/"
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return names

@@ -79,15 +79,22 @@ def add_comparison(builder: PageBuilder, part: ComparisonPart) -> None:
     ]
     reach = "–" if part.reach is None else f"{part.reach:.1f}"
     heads = [
-        Column("method"), Column("perplexity"), Column("÷ full"), Column("training, tokens/s", descending=True),
-        Column("÷ full", descending=True), Column("scoring, tokens/s", descending=True), Column("top-10, ms"),
-        Column("weights"), Column("bytes"), Column("peak memory, MB"), Column(f"seconds to {reach}"),
+        Column("method"), Column("perplexity"), Column("÷ full"), Column("tokens/s", descending=True),
+        Column("÷ full", descending=True), Column("scoring", descending=True), Column("top-10, ms"),
+        Column("weights"), Column("bytes"), Column("peak, MB"), Column(f"s to {reach}"),
     ]  # fmt: skip
     builder.add(
         part.name,
         "Comparison: what each method is worth under the same budget. A column sorts by its head.",
         facts(pairs),
         table(f"Comparison {part.name}", heads, map(_row, part.methods), kind="comparison", sortable=True),
+        element(
+            "p",
+            "tokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of "
+            f"input and output; peak: memory of the training process; s to {reach}: of training, to this perplexity of "
+            "a part of the validation text.",
+            class_="note",
+        ),
         element("div", *(element("figure", chart) for chart in charts), class_="pair"),
     )
 

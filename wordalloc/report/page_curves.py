@@ -37,11 +37,10 @@ def run_figures(runs: Sequence[RunPart]) -> tuple[dict[str, Any], dict[str, Any]
     curves = [curve for run in runs for curve in (run.loss, run.part, run.valid)]
     timed = all(np.isfinite(curve.seconds).all() for curve in curves)
     values = [value for trace in perplexities for value in trace["y"]]
-    narrow = bool(values) and max(values) < 30 * min(values)
     loss = figure(losses, xaxis=axis(AXES["tokens"], rangemode="tozero", exponentformat="SI"), meta=AXES,
                   yaxis=axis("Training loss (nats a token)"))  # fmt: skip
     valid = figure(perplexities, xaxis=axis(AXES["tokens"], rangemode="tozero", exponentformat="SI"), meta=AXES,
-                   yaxis=log_axis("Validation perplexity", narrow=narrow))  # fmt: skip
+                   yaxis=log_axis("Validation perplexity", values))  # fmt: skip
     return loss, valid, timed
 
 
@@ -90,13 +89,15 @@ def comparison_figures(part: ComparisonPart) -> tuple[dict[str, Any], dict[str, 
                 "textposition": "top center", "cliponaxis": False, "showlegend": False}  # fmt: skip
         over_parameters.append(_scatter(name, [point.parameters], [point.middle], [label], **more))
     return (
-        figure(over_time, xaxis=log_axis("Seconds of training"), yaxis=log_axis("Perplexity of a part", narrow=True)),
-        figure(
-            over_parameters,
-            xaxis=log_axis("Weights of input and output", narrow=True),
-            yaxis=log_axis("Perplexity", narrow=True),
-        ),
-    )
+        figure(over_time, xaxis=_log("Seconds of training", over_time, "x"),
+               yaxis=_log("Perplexity of a part", over_time, "y")),
+        figure(over_parameters, xaxis=_log("Weights of input and output", over_parameters, "x", room=0.12),
+               yaxis=_log("Perplexity", over_parameters, "y", room=0.1)),
+    )  # fmt: skip
+
+
+def _log(title: str, traces: list[dict[str, Any]], key: str, **more: float) -> dict[str, Any]:
+    return log_axis(title, [value for trace in traces for value in trace[key]], **more)
 
 
 def _line(index: int, name: str) -> dict[str, Any]:

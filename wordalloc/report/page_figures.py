@@ -79,8 +79,8 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
     shade = [_shade(part.content) for part in cutoffs[:1] if isinstance(part.content, Cutoffs)]
     return figure(
         traces,
-        xaxis=log_axis("Rank"),
-        yaxis=log_axis("Count"),
+        xaxis=log_axis("Rank", [1, max(vocabulary.size, 2)], room=0.01),
+        yaxis=log_axis("Count", [low, top]),
         shapes=[shape for shapes in shade for shape in shapes],
     )
 
@@ -136,7 +136,7 @@ def frontier_figure(found: Frontier) -> dict[str, Any]:
     return figure(
         traces,
         xaxis=axis("Weights of the layer", exponentformat="SI"),
-        yaxis=axis("Expected time of a training step (ms)"),
+        yaxis=axis("Milliseconds a training step"),
     )
 
 
@@ -174,12 +174,11 @@ def classes_figure(classes: Classes, groups: Groups) -> tuple[dict[str, Any], li
     heights = (100 * np.maximum(masses, floor)).tolist()
     marker = {"size": 9, "color": SERIES[0], "opacity": 0.7, "line": {"color": PAPER, "width": 1}}
     trace = _points("classes", groups.sizes[drawn].tolist(), heights, labels, mode="markers", marker=marker)
-    sizes = groups.sizes[drawn]
     made = figure(
         [trace],
         showlegend=False,
-        xaxis=log_axis("Words in the class", narrow=sizes.max() < 100 * sizes.min()),
-        yaxis=log_axis("Share of the tokens (%)", narrow=max(heights) < 100 * min(heights)),
+        xaxis=log_axis("Words in the class", groups.sizes[drawn].tolist()),
+        yaxis=log_axis("Share of the tokens (%)", heights),
     )
     return made, drawn.tolist()
 
@@ -218,10 +217,10 @@ def tree_figure() -> dict[str, Any]:
         "tiling": {"orientation": "h", "pad": 1},
         "pathbar": {"visible": False},
         "marker": {"colors": [WORD], "line": {"color": PAPER, "width": 1}},
-        "textfont": {"color": INK, "size": 13},
+        "textfont": {"color": INK, "size": 12},
         "textposition": "middle left",
         "root": {"color": "rgba(0,0,0,0)"},
         "hoverinfo": "none",
         "textinfo": "label",
     }
-    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0})
+    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 11, "mode": "hide"})

@@ -106,7 +106,7 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
         f"Cutoffs: {len(bounds) - 1:,} bands of ranks.",
         table(f"Bands of {part.name}", columns, rows[:MOST_ROWS], kind="bands"),
         _note(f"… and {len(rows) - MOST_ROWS:,} more bands.") if len(rows) > MOST_ROWS else None,
-        element("h3", "What cutoffs can reach"),
+        element("h3", "What cutoffs can reach") if part.frontier is not None else None,
         _note(part.note) if part.note else None,
         chart,
     )
@@ -128,8 +128,8 @@ def _add_classes(builder: PageBuilder, part: FilePart, number: int) -> None:
         facts(
             [
                 ("classes", f"{classes.n_classes:,}"),
-                ("smallest", f"{sizes.min():,} words"),
-                ("largest", f"{sizes.max():,} words"),
+                ("words in the smallest", f"{sizes.min():,}"),
+                ("in the largest", f"{sizes.max():,}"),
                 ("greatest mass", percent(float(classes.masses.max()))),
             ]
         ),

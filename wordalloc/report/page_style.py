@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -9,19 +11,29 @@ import plotly.graph_objects as go
 INK, FAINT, LINE, PAPER = "#1c2127", "#5b6570", "#dfe3e7", "#ffffff"
 MARKED = "#b84a00"  # what was chosen, found or selected
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#7a6400", "#3b5bdb")
+LADDERS = (
+    (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9),
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+)  # of a decade, densest first
+MOST_TICKS = 8
 DASHES = ("solid", "dash", "dot", "dashdot")
 REFERENCE = "#000000"  # the full softmax
 SCALE = ("#eef4f9", "#b5d2e8", "#6aa7d3", "#2272b2", "#0b3c6f")  # of mass
-LEVELS = ("#cfe1f0", "#dbe8f4", "#e4eef7", "#ebf2f8", "#f0f5f9")  # of a tree
-WORD, REST = "#fbf0e3", "#eceef0"  # a word in it, and what does not fit in
+LEVELS = ("#b9d4ec", "#c8ddf0", "#d5e5f4", "#dfecf7", "#e8f1f9")  # of a tree
+WORD, REST = "#fce6c8", "#e6e9ec"  # a word in it, and what does not fit in
 
 # What each light colour is in the dark.
 DARK = {
     INK: "#e7eaed", FAINT: "#a3adb7", LINE: "#313a43", PAPER: "#13171b", MARKED: "#ffb454", REFERENCE: "#fefefe",
     **dict(zip(SERIES, ("#5bb8f0", "#ff8a4c", "#3fcf9f", "#e08bd0", "#d9c04a", "#9db2ff"), strict=True)),
     **dict(zip(SCALE, ("#1c2b38", "#1f4e73", "#2b7bb0", "#62b2e4", "#d2ecff"), strict=True)),
-    **dict(zip(LEVELS, ("#27435a", "#233a4d", "#1f3242", "#1c2b38", "#1a2630"), strict=True)),
-    WORD: "#3a2e1e", REST: "#272f36",
+    **dict(zip(LEVELS, ("#2c5373", "#274863", "#233e54", "#1f3547", "#1c2d3b"), strict=True)),
+    WORD: "#55401f", REST: "#2f3840",
 }  # fmt: skip
 
 # Given to every mark of a found word.
@@ -38,9 +50,55 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title, "standoff": 10}, **shared, **more}
 
 
-def log_axis(title: str, **more: Any) -> dict[str, Any]:
-    """Return a logarithmic axis with a number at each decade or, where there are few, at 1, 2 and 5."""
-    return axis(title, type="log", dtick="D1" if more.pop("narrow", False) else 1, exponentformat="SI", **more)
+def log_axis(title: str, values: Sequence[float], room: float = 0.04) -> dict[str, Any]:
+    """Return a logarithmic axis over some values, with a few round numbers written out.
+
+    Parameters
+    ----------
+    title : str
+        What it measures.
+    values : sequence of float
+        Above 0.
+    room : float
+        Share of the range that is left free at both ends.
+    """
+    low, high = (math.log10(min(values)), math.log10(max(values))) if values else (0.0, 1.0)
+    room = max(room * (high - low), 0.05)
+    low, high = low - room, high + room
+    ticks = round_numbers(10**low, 10**high)
+    texts = [in_short(tick) for tick in ticks]
+    return axis(title, type="log", range=[low, high], tickmode="array", tickvals=ticks, ticktext=texts, tickangle=0)
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return some round numbers from `low` to `high`: the densest ladder that gives at most eight.
+
+    Examples
+    --------
+    >>> round_numbers(0.5, 20000), round_numbers(88, 620)
+    ([1, 10, 100, 1000, 10000], [100, 150, 200, 300, 400, 500, 600])
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for ladder in LADDERS:
+        ticks = [float(f"{step}e{decade}") for decade in decades for step in ladder]
+        found = [int(tick) if tick >= 1 and tick == int(tick) else tick for tick in ticks if low <= tick <= high]
+        if len(found) <= MOST_TICKS:
+            return found
+    return found[:: -(-len(found) // MOST_TICKS)]
+
+
+def in_short(value: float) -> str:
+    """Return a number as an axis has it: in thousands (k), millions (M) or billions (G) where it is large.
+
+    Examples
+    --------
+    >>> [in_short(value) for value in (0.05, 1.5, 500, 20000, 3e9)]
+    ['0.05', '1.5', '500', '20 k', '3 G']
+    """
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{value / unit:,.12g} {letter}"
+    return f"{value:,.12g}"
 
 
 def figure(traces: list[dict[str, Any]], **layout: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ const LISTED = 24;
 class HeatMap {
   constructor(element, figure, page, { vocabulary, shape, cell }) {
     const [rows, columns] = shape;
-    Object.assign(this, { element, figure, page, vocabulary, rows, columns, cell, at: null, near: false });
+    Object.assign(this, { element, figure, page, vocabulary, rows, columns, cell, near: false });
     this.panel = document.getElementById(`${element.id}-panel`);
     this.wordAt = new Int32Array(rows * columns).fill(-1);
     cell.forEach((place, rank) => { this.wordAt[place] = rank; });
@@ -15,6 +15,7 @@ class HeatMap {
       const rank = this.wordAt[row * columns + column];
       return rank < 0 ? NaN : Math.log10(Math.max(vocabulary.mass(rank), 10 ** figure.data[0].zmin));
     }));
+    this.at = { row: Math.floor(cell[0] / columns), column: cell[0] % columns };
     onKeys(element, {
       ArrowRight: () => this.move(0, 1),
       ArrowLeft: () => this.move(0, -1),
@@ -22,8 +23,8 @@ class HeatMap {
       ArrowUp: () => this.move(-1, 0),
       PageDown: () => this.move(10, 0),
       PageUp: () => this.move(-10, 0),
-      Home: () => this.select(this.at?.row ?? 0, 0),
-      End: () => this.select(this.at?.row ?? 0, this.columns - 1),
+      Home: () => this.select(this.at.row, 0),
+      End: () => this.select(this.at.row, this.columns - 1),
       Enter: () => this.look(true),
       Escape: () => this.look(false),
     });
@@ -40,8 +41,9 @@ class HeatMap {
     layout.shapes = this.outlines();
     Plotly.react(this.element, [data[0], this.words(data[1], layout)], layout, CONFIG);
     if (drawn) return;
+    this.describe(this.at.row, this.at.column);
     this.element.on("plotly_hover", ({ points }) => this.describe(points[0].y, points[0].x));
-    this.element.on("plotly_unhover", () => this.at && this.describe(this.at.row, this.at.column));
+    this.element.on("plotly_unhover", () => this.describe(this.at.row, this.at.column));
     this.element.on("plotly_click", ({ points }) => this.select(points[0].y, points[0].x));
     this.element.on("plotly_relayout", (change) => {
       if (Object.keys(change).some((name) => name.includes("axis"))) this.draw();
@@ -49,8 +51,7 @@ class HeatMap {
   }
 
   move(down, right) {
-    const { row, column } = this.at ?? { row: 0, column: 0 };
-    const moved = this.at ? [row + down, column + right] : [0, 0];
+    const moved = [this.at.row + down, this.at.column + right];
     const last = [this.rows - 1, this.columns - 1];
     this.select(...moved.map((place, axis) => Math.max(0, Math.min(last[axis], place))));
   }
@@ -65,7 +66,6 @@ class HeatMap {
 
   // Come near to the selected cell, so that words stand in the cells around it; or see the whole table again.
   look(near) {
-    if (near && !this.at) this.at = { row: 0, column: 0 };
     if (!near && !this.near) return false;
     this.near = near;
     const { row, column } = this.at;
@@ -96,7 +96,7 @@ class HeatMap {
         text.x.push(column);
         text.y.push(row);
         text.text.push(plotted(this.vocabulary.word(rank), room));
-        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > 0.45;
+        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > 0.6;
         text.textfont.color.push(coloured(this.page.inks[deep ? 1 : 0], this.page.colours));
       }
     }
@@ -104,7 +104,6 @@ class HeatMap {
   }
 
   outlines() {
-    if (!this.at) return [];
     const { row, column } = this.at;
     const box = (x0, x1, y0, y1, width) => ({
       type: "rect", x0: x0 - 0.5, x1: x1 + 0.5, y0: y0 - 0.5, y1: y1 + 0.5,

@@ -9,6 +9,10 @@ class Search {
     this.list = document.getElementById("suggestions");
     this.answer = document.getElementById("answer");
     this.input.disabled = false;
+    const bar = this.answer.parentElement; // what it covers is no place to scroll to
+    new ResizeObserver(() => {
+      document.documentElement.style.scrollPaddingTop = `${bar.offsetHeight + 12}px`;
+    }).observe(bar);
     this.input.addEventListener("input", () => this.suggest());
     this.input.addEventListener("blur", () => this.close());
     onKeys(this.input, {

@@ -3,8 +3,8 @@
 // An inner node is its number, from the root down and level by level; the word of rank r is -1 - r, as in Python.
 
 const MOST_CHILDREN = 40; // of a node; the others wait behind one sector
-const MOST_SECTORS = 140;
-const MOST_LEVELS = 7;
+const MOST_SECTORS = 120;
+const LEVEL_WIDTH = 95; // pixels, at least
 
 class TreeChart {
   constructor(element, figure, page, { vocabulary, branching, children }) {
@@ -117,6 +117,7 @@ class TreeChart {
     const drawn = [root];
     const wanted = new Set(this.way(Number(this.selected.split(":")[0])));
     const waiting = [root];
+    const levels = Math.max(4, Math.min(6, Math.floor(this.element.clientWidth / LEVEL_WIDTH)));
     const urgency = (sector) => (sector === root ? 4 : wanted.has(sector.node) && !sector.totals ? 3 : this.weight(sector.node));
     while (waiting.length && drawn.length < MOST_SECTORS) {
       waiting.sort((a, b) => urgency(a) - urgency(b));
@@ -125,7 +126,7 @@ class TreeChart {
         ...child, depth: next.depth + 1, parent: next.key, key: this.key(child),
       }));
       drawn.push(...next.children);
-      waiting.push(...next.children.filter((child) => child.node >= 0 && !child.totals && child.depth < MOST_LEVELS));
+      waiting.push(...next.children.filter((child) => child.node >= 0 && !child.totals && child.depth < levels));
     }
     return drawn;
   }
@@ -143,10 +144,12 @@ class TreeChart {
         : sector.totals?.weight ?? this.weight(sector.node);
       weights.set(sector.key, own);
     }
+    const levels = 1 + Math.max(...sectors.map((sector) => sector.depth));
+    const room = Math.max(6, Math.floor(this.element.clientWidth / levels / 7.5));
     Object.assign(data[0], {
       ids: sectors.map((sector) => sector.key),
       parents: sectors.map((sector) => sector.parent),
-      labels: sectors.map((sector) => this.label(sector)),
+      labels: sectors.map((sector) => this.label(sector, room)),
       values: sectors.map((sector) => weights.get(sector.key)),
     });
     data[0].marker.colors = sectors.map((sector) => (
@@ -168,11 +171,12 @@ class TreeChart {
     this.describe(sectors[0]);
   }
 
-  label(sector) {
-    if (sector.totals) return `${whole(sector.totals.size)} more words`;
-    if (sector.node < 0) return plotted(this.vocabulary.word(-1 - sector.node), 24);
-    const word = plotted(this.vocabulary.word(this.first[sector.node]), 16);
-    return `${this.above(sector.node) < 0 ? "root" : this.digit(sector.node)} · ${word} …`;
+  // What stands in a sector that has room for so many letters.
+  label(sector, room) {
+    if (sector.totals) return plotted(`${whole(sector.totals.size)} more`, room);
+    if (sector.node < 0) return plotted(this.vocabulary.word(-1 - sector.node), room);
+    const digit = this.above(sector.node) < 0 ? "root" : `${this.digit(sector.node)}`;
+    return `${digit} · ${plotted(this.vocabulary.word(this.first[sector.node]), Math.max(4, room - digit.length - 5))} …`;
   }
 
   // Go to a sector beside the selected one.
