@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
 from pathlib import Path
@@ -182,7 +183,7 @@ def test_of_many_bands_only_some_have_figures_and_no_two_overlap():
         figure = zipf_figure({"words": (range(1, 61), MANY.counts)}, None, Bands(bands.bounds, bands.masses), WIDTH)
         shares = sorted(text.get_window_extent().extents.tolist() for text in figure.texts if "%" in text.get_text())
     assert 4 <= len(shares) < 60
-    assert all(one[2] < other[0] for one, other in zip(shares, shares[1:], strict=False))
+    assert all(one[2] < other[0] for one, other in itertools.pairwise(shares))
     assert shares[0][0] > 0 and shares[-1][2] < WIDTH
 
 

@@ -127,20 +127,25 @@ def place_some(sizes: Floats, anchors: Floats, radius: float, frame: Floats) -> 
 
     Right of the first point the second is in the way, so its name stands above.
     """
-    taken = np.hstack([anchors - radius, anchors + radius])
     sides = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # right, above, left, below
-    boxes: dict[int, tuple[int, Floats]] = {}
+    out = radius + BESIDE
+    placed: dict[int, tuple[int, Floats]] = {}
+    names = np.empty((0, 4))
     for index, forms in enumerate(sizes):
+        reach = forms.max(axis=0) + 2 * out + CLEARER  # what is farther off is in no name's way
+        near = np.flatnonzero((np.abs(anchors - anchors[index]) <= reach).all(axis=1))
+        taken = np.vstack([names, np.hstack([anchors[near] - radius, anchors[near] + radius])])
         for form, size in enumerate(forms):
-            centres = anchors[index] + sides * (size / 2 + radius + BESIDE)
+            centres = anchors[index] + sides * (size / 2 + out)
             around = np.hstack([centres - size / 2, centres + size / 2])
             good = (around[:, :2] >= frame[:2]).all(axis=1) & (around[:, 2:] <= frame[2:]).all(axis=1)
-            good &= ~_overlap(around, taken).any(axis=1) & ~_mistakable(_distances(around, anchors), index)
+            good &= ~_overlap(around, taken).any(axis=1)
+            good &= ~_mistakable(_distances(around, anchors[near]), int(np.searchsorted(near, index)))
             if good.any():
-                boxes[index] = form, around[good][0]
-                taken = np.vstack([taken, boxes[index][1]])
+                placed[index] = form, around[good][0]
+                names = np.vstack([names, around[good][0]])
                 break
-    return boxes
+    return placed
 
 
 def far(box: Floats, index: int, anchors: Floats) -> bool:

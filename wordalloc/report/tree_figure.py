@@ -24,7 +24,7 @@ LEFT, BOTTOM, RIGHT, TOP = 38.0, 22.0, 5.0, 12.0  # margins
 LENGTHS, BETWEEN, LEVELS = 62.0, 32.0, 150.0  # heights: of the code lengths, from there to the levels, of the levels
 COLUMN, NEAREST = 20.0, 7.2  # width of a level, and how far apart the words of two nodes are written
 LEAST_DRAWN, LEAST_WRITTEN = 1.0, 6.5  # heights of a node that is drawn by itself, and that holds its digit
-INNER, LEAF = "#cfe3f2", "#f6d3b3"  # pale blue and orange
+INNER, LEAF, LOW = "#cfe3f2", "#f6d3b3", "#e4e4e4"  # pale blue and orange; and grey
 
 
 @dataclass(frozen=True)
@@ -144,23 +144,29 @@ def _starts(levels: Levels) -> npt.NDArray[np.float64]:
 
 
 def _draw_nodes(axes: Axes, levels: Levels, starts: npt.NDArray[np.float64]) -> None:
-    """Draw nodes as boxes with their digits; those too low to be told apart make one box with their neighbours."""
+    """Draw nodes as boxes with their digits; neighbours too low to be told apart make one box without."""
     heights = levels.masses * LEVELS
     drawn = (heights >= LEAST_DRAWN) & (levels.depth > 0)
-    low = ~drawn & (levels.depth > 0)
-    for leaf, colour in ((False, INNER), (True, LEAF)):
-        for chosen, line in ((low & (levels.leaf == leaf), 0.0), (drawn & (levels.leaf == leaf), 0.5)):
-            boxes = [_box(levels.depth[i], starts[i], levels.masses[i]) for i in np.flatnonzero(chosen).tolist()]
-            axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="white", linewidths=line))
+    for chosen, colour in ((drawn & ~levels.leaf, INNER), (drawn & levels.leaf, LEAF)):
+        places = np.flatnonzero(chosen).tolist()
+        boxes = [_box(levels.depth[i], starts[i], starts[i] + levels.masses[i]) for i in places]
+        axes.add_collection(PolyCollection(boxes, facecolors=colour, edgecolors="white", linewidths=0.5))
+    low = np.flatnonzero(~drawn & (levels.depth > 0))
+    low = low[np.lexsort([starts[low], levels.depth[low]])]
+    ends = starts + levels.masses
+    apart = (np.diff(levels.depth[low]) > 0) | (np.abs(starts[low[1:]] - ends[low[:-1]]) > 1e-9)
+    runs = np.split(low, np.flatnonzero(apart) + 1) if low.size else []
+    boxes = [_box(levels.depth[run[0]], starts[run[0]], ends[run[-1]]) for run in runs]
+    axes.add_collection(PolyCollection(boxes, facecolors=LOW, linewidths=0))
     for place in np.flatnonzero(drawn & (heights >= LEAST_WRITTEN)).tolist():
         middle = starts[place] + levels.masses[place] / 2
         style: dict[str, Any] = {"size": SMALL, "color": FAINT, "ha": "center", "va": "center_baseline"}
         axes.text(levels.depth[place], middle, f"{levels.digit[place]}", **style)
 
 
-def _box(depth: int, start: float, mass: float) -> list[tuple[float, float]]:
+def _box(depth: int, start: float, end: float) -> list[tuple[float, float]]:
     left, right = depth - 0.5, depth + 0.5
-    return [(left, start), (right, start), (right, start + mass), (left, start + mass)]
+    return [(left, start), (right, start), (right, end), (left, end)]
 
 
 def _write_words(figure: Figure, axes: Axes, levels: Levels, starts: npt.NDArray[np.float64]) -> None:
