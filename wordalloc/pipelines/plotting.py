@@ -134,7 +134,9 @@ def plot(
     elif what == "frontier" and isinstance(content, Cutoffs):
         try:
             frontier = frontier_of(content, progress)
-        except (LookupError, TypeError) as error:
+        except InputError:
+            raise
+        except (LookupError, TypeError, ValueError) as error:
             raise InputError(f"no frontier: the parameters of these cutoffs are not complete ({error})") from error
         points = [layer.parameters for layer in frontier.points], [layer.seconds for layer in frontier.points]
         report.frontier_picture(path, *points, _named(frontier), **size)

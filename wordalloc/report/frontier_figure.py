@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from wordalloc.errors import InputError
 from wordalloc.report._frame import write_at
 from wordalloc.report._labels import along, place
 from wordalloc.report._paper import SMALL, make_room, panel, paper, text_sizes
@@ -41,7 +42,15 @@ def frontier_figure(
     -------
     Figure
         The frontier is the first line of the axes; a point's name is the label of its marker.
+
+    Raises
+    ------
+    InputError
+        If a number is negative, or so large that no layer has it.
     """
+    figures = np.concatenate([np.ravel(parameters), np.ravel(seconds), *map(np.ravel, named.values())]).astype(float)
+    if not ((figures >= 0) & (figures < 2**63)).all():
+        raise InputError("parameters and seconds of a frontier must be numbers from 0: the file's are damaged")
     figure = paper(width, BOTTOM + PANEL + TOP)
     axes = panel(figure, LEFT, BOTTOM, width - RIGHT, BOTTOM + PANEL)
     axes.set(xlabel="Parameters of the layer", ylabel="Time of a step (ms)")

@@ -31,7 +31,7 @@ def training_figure(curves: Mapping[str, Curve], marks: Sequence[tuple[int, str]
     ----------
     curves : mapping of str to (array_like of int, array_like of float)
         By name: tokens trained on, and nats a token. Empty ones are left out, and so are values that no picture shows:
-        not finite, or of a perplexity that overflows.
+        not finite, of a perplexity that overflows, or at a place where no training comes to.
     marks : sequence of (int, str)
         Tokens, and what happened then.
     width : float
@@ -74,7 +74,7 @@ def training_figure(curves: Mapping[str, Curve], marks: Sequence[tuple[int, str]
 
 def _drawable(curve: Curve) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     tokens, nats = (np.asarray(side, dtype=np.float64) for side in curve)
-    shown = np.isfinite(nats) & (np.abs(nats) < 700)  # the exponential of more is infinite
+    shown = (np.abs(nats) < 700) & (tokens >= 0) & (tokens < 2**63)  # the exponential of more is infinite
     return tokens[shown], nats[shown]
 
 
@@ -82,6 +82,8 @@ def _draw_marks(axes: Axes, marks: Sequence[tuple[int, str]]) -> None:
     """Draw a thin line where something happened, its name above where there is room."""
     named = -np.inf
     for tokens, name in marks:
+        if not 0 <= tokens < 2**63:
+            continue
         axes.axvline(tokens, color=FAINT, linewidth=0.6, linestyle=(0, (3, 2)), zorder=1)
         x = axes.transData.transform((tokens, 1))[0]
         if x - named < BETWEEN_NAMES:
