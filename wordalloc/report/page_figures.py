@@ -32,14 +32,14 @@ MOST_CLASSES = 2000  # points of a figure
 
 
 def escaped(text: str, most: int = 40) -> str:
-    """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag and no entity.
+    """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag, no entity, no formula.
 
     Examples
     --------
-    >>> escaped("<b>&")
-    '&lt;b&gt;&amp;'
+    >>> escaped("<b>&$x$")
+    '&lt;b&gt;&amp;&#36;x&#36;'
     """
-    return html.escape(plain(text, most), quote=False)
+    return html.escape(plain(text, most), quote=False).replace("$", "&#36;")
 
 
 def percent(mass: float) -> str:
@@ -217,10 +217,10 @@ def tree_figure() -> dict[str, Any]:
         "tiling": {"orientation": "h", "pad": 1},
         "pathbar": {"visible": False},
         "marker": {"colors": [WORD], "line": {"color": PAPER, "width": 1}},
-        "textfont": {"color": INK, "size": 12},
+        "textfont": {"color": INK, "size": 11},
         "textposition": "middle left",
         "root": {"color": "rgba(0,0,0,0)"},
         "hoverinfo": "none",
         "textinfo": "label",
     }
-    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 11, "mode": "hide"})
+    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 10, "mode": "hide"})

@@ -23,8 +23,8 @@ function part(name, text) {
 
 // The text of a label of Plotly, as words.
 function spoken(label) {
-  const entities = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
-  return label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "").replace(/&(lt|gt|amp);/g, (entity) => entities[entity]);
+  const letters = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
+  return label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "").replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
 }
 
 function onKeys(element, actions) {

@@ -65,10 +65,9 @@ function shown(word, most = 40) {
   return letters.length <= most ? escaped : `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
-// A word inside a text of Plotly, which knows some tags and entities.
-function plotted(word, most) {
-  return shown(word, most).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-}
+// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula.
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
+function plotted(word, most) { return shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter]); }
 
 function whole(number) { return number.toLocaleString("en-US"); }
 

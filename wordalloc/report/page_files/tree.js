@@ -21,6 +21,8 @@ class TreeChart {
       ArrowLeft: () => this.step("parent"),
       ArrowDown: () => this.step("next"),
       ArrowUp: () => this.step("previous"),
+      Home: () => this.step("first"),
+      End: () => this.step("last"),
       Enter: () => this.open(this.selected),
       Escape: () => this.back(),
     });
@@ -117,7 +119,7 @@ class TreeChart {
     const drawn = [root];
     const wanted = new Set(this.way(Number(this.selected.split(":")[0])));
     const waiting = [root];
-    const levels = Math.max(4, Math.min(6, Math.floor(this.element.clientWidth / LEVEL_WIDTH)));
+    const levels = Math.max(4, Math.min(5, Math.floor(this.element.clientWidth / LEVEL_WIDTH)));
     const urgency = (sector) => (sector === root ? 4 : wanted.has(sector.node) && !sector.totals ? 3 : this.weight(sector.node));
     while (waiting.length && drawn.length < MOST_SECTORS) {
       waiting.sort((a, b) => urgency(a) - urgency(b));
@@ -145,7 +147,7 @@ class TreeChart {
       weights.set(sector.key, own);
     }
     const levels = 1 + Math.max(...sectors.map((sector) => sector.depth));
-    const room = Math.max(6, Math.floor(this.element.clientWidth / levels / 7.5));
+    const room = Math.max(6, Math.floor(this.element.clientWidth / levels / 7));
     Object.assign(data[0], {
       ids: sectors.map((sector) => sector.key),
       parents: sectors.map((sector) => sector.parent),
@@ -189,6 +191,8 @@ class TreeChart {
       parent: () => this.drawn.get(here.parent),
       next: () => beside[place + 1],
       previous: () => beside[place - 1],
+      first: () => beside[0],
+      last: () => beside.at(-1),
     }[where]();
     if (target) this.select(target.key);
   }
@@ -208,15 +212,13 @@ class TreeChart {
     this.select(key);
   }
 
-  // Begin the view one step higher.
+  // Begin the view one step higher; at the root, select the root.
   back() {
     const { node, skip } = this.view;
     const from = this.key(this.view);
     if (skip) this.view = { node, skip: Math.max(0, skip - MOST_CHILDREN) };
     else if (this.above(node) >= 0) this.view = this.pageOf(node);
-    else return false;
     this.select(from);
-    return true;
   }
 
   // The page of its parent's children that a node is on.
