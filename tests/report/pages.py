@@ -61,6 +61,27 @@ def make_files(folder: Path) -> list[Path]:
     return [folder / f"{name}.safetensors" for name in made]
 
 
+def make_odd_files(folder: Path) -> list[Path]:
+    """Write what has almost nothing to show: one word, words never counted, a table of one row, one far too large."""
+    one = package.Vocabulary.from_counts(["only"], [0])
+    never = package.Vocabulary.from_counts([f"z{number}" for number in range(30)], [0] * 30)
+    made = {
+        "one.huffman": package.huffman(one),
+        "one.table": package.Table(one, [0], (1, 1)),
+        "one.classes": package.Classes(one, [0]),
+        "one.buckets": package.Cutoffs(one, []),
+        "never.huffman": package.huffman(never),
+        "never.table": package.Table(never, np.arange(30), (1, 40)),
+        "never.huge": package.Table(never, np.arange(30), (2**20, 2**20)),
+        "never.classes": package.Classes(never, np.arange(30) % 4),
+        "never.buckets": package.Cutoffs(never, [1, 3]),
+        "never.bigrams": package.Bigrams(never, [], [], []),
+    }
+    for name, content in made.items():
+        package.save(content, folder / f"{name}.safetensors")
+    return [folder / f"{name}.safetensors" for name in made]
+
+
 def make_run(folder: Path, slower: float = 1.0) -> Path:
     """Write what a run leaves of its figures: ten reports, two passes."""
     folder.mkdir()

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.report.pages import HOSTILE, make_comparison, make_files, make_run
+from tests.report.pages import HOSTILE, make_comparison, make_files, make_odd_files, make_run
 from wordalloc.pipelines.report import report
 
 pytest.importorskip("plotly", reason="pages need plotly: pip install 'wordalloc[report]'")
@@ -25,17 +25,21 @@ def opened(tmp_path_factory):
     report(paths, folder / "page.html")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme="light", reduced_motion="reduce")
-        page.set_default_timeout(120_000)
-        complaints, requests = [], []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        address = (folder / "page.html").as_uri()
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]")
-        yield page, complaints, requests, address
+        yield *open_page(browser, folder / "page.html"), browser
         browser.close()
+
+
+def open_page(browser, path):
+    """Open a page from disk; return it with all that it complains of and asks for."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme="light", reduced_motion="reduce")
+    page.set_default_timeout(120_000)
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-ready]")
+    return page, complaints, requests
 
 
 @pytest.fixture
@@ -190,9 +194,8 @@ def test_all_words_of_a_node_with_many_children_can_be_reached(page):
             page.keyboard.press("End")
             sizes.append(int(said(page).split()[0]))
             page.keyboard.press("Enter")
-        seen |= {
-            int(key.split(":")[0]) for key in page.evaluate("(id) => document.querySelector(id).data[0].ids", tree)
-        }
+        drawn = page.evaluate("(id) => document.querySelector(id).data[0].ids", tree)
+        seen |= {int(sector.split(":")[0]) for sector in drawn}
     assert sizes == [120, 80, 40]
     assert {node for node in seen if node < 0} == {-1 - rank for rank in range(160)}
     page.keyboard.press("ArrowRight")
@@ -302,6 +305,23 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(page):
 
 
 def test_nothing_was_complained_of_or_asked_for(opened):
-    _, complaints, requests, address = opened
+    page, complaints, requests, _ = opened
     assert complaints == []
-    assert set(requests) == {address}
+    assert set(requests) == {page.url}
+
+
+@pytest.mark.long
+def test_what_has_almost_nothing_to_show(opened, tmp_path):
+    report(make_odd_files(tmp_path), tmp_path / "page.html")
+    page, complaints, _ = open_page(opened[-1], tmp_path / "page.html")
+    assert page.locator(".chart").count() == 8
+    assert "too large for a heat map" in page.text_content("main")
+    for word, where in (("only", "row 0, column 0"), ("z3", "class 3")):
+        page.fill("#search", word)
+        page.press("#search", "Enter")
+        assert where in page.text_content("#answer")
+    for place in page.locator(".chart").all():
+        place.focus()
+        for key in ("ArrowRight", "ArrowDown", "Enter", "ArrowLeft", "ArrowUp", "Escape", "Home", "End"):
+            page.keyboard.press(key)
+    assert complaints == []

@@ -71,6 +71,8 @@ function plotted(word, most) { return shown(word, most).replace(/[&<>$]/g, (lett
 
 function whole(number) { return number.toLocaleString("en-US"); }
 
+function words(number) { return `${whole(number)} word${number === 1 ? "" : "s"}`; }
+
 function share(mass) {
   if (mass === 0) return "0 %";
   const percent = 100 * mass;

@@ -129,8 +129,8 @@ class HeatMap {
       const ranks = Array.from({ length }, (_, place) => this.wordAt[cellAt(place)]).filter((found) => found >= 0);
       ranks.sort((a, b) => a - b);
       const mass = ranks.reduce((sum, found) => sum + this.vocabulary.mass(found), 0);
-      const words = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
-      return [`${whole(ranks.length)} words, ${share(mass)}`, words + (ranks.length > LISTED ? " …" : "")];
+      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
+      return [`${words(ranks.length)}, ${share(mass)}`, listed + (ranks.length > LISTED ? " …" : "")];
     };
     const [rowTotals, rowWords] = line(this.columns, (place) => row * this.columns + place);
     const [columnTotals, columnWords] = line(this.rows, (place) => place * this.columns + column);

@@ -235,14 +235,14 @@ class TreeChart {
   describe(sector) {
     const { node, totals } = sector;
     const mass = share(totals?.mass ?? this.mass(node));
-    const size = whole(totals?.size ?? this.size(node));
-    const words = this.wordsBelow(sector).map((rank) => shown(this.vocabulary.word(rank), 24)).join(" ");
-    const title = totals ? `${size} more words` : node < 0 ? shown(this.vocabulary.word(-1 - node))
+    const size = totals?.size ?? this.size(node);
+    const listed = this.wordsBelow(sector).map((rank) => shown(this.vocabulary.word(rank), 24)).join(" ");
+    const title = totals ? `${whole(size)} more words` : node < 0 ? shown(this.vocabulary.word(-1 - node))
       : this.above(node) < 0 ? "root" : `code ${this.spokenCode(node)}`;
-    const about = node < 0 ? `rank ${whole(-node)}, ${mass} of the tokens` : `${size} words, ${mass} of the tokens`;
-    this.panel.dataset.spoken = `${title}, ${about}${node < 0 ? "" : `: ${words}`}`;
+    const about = node < 0 ? `rank ${whole(-node)}, ${mass} of the tokens` : `${words(size)}, ${mass} of the tokens`;
+    this.panel.dataset.spoken = `${title}, ${about}${node < 0 ? "" : `: ${listed}`}`;
     const below = node < 0 ? [part("h4", "Code"), part("p", this.spokenCode(node) || "empty")]
-      : [part("h4", "Most frequent below"), part("p", words)];
+      : [part("h4", "Most frequent below"), part("p", listed)];
     this.panel.replaceChildren(part("h3", title), part("p", about), ...below);
   }
 
