@@ -24,7 +24,8 @@ function part(name, text) {
 // The text of a label of Plotly, as words.
 function spoken(label) {
   const letters = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
-  return label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "").replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
+  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "");
+  return plain.replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
 }
 
 function onKeys(element, actions) {

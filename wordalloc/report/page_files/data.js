@@ -59,10 +59,12 @@ class Vocabulary {
 
 // A word as it can stand in a line: what is not printable is escaped, and a long one loses its middle.
 function shown(word, most = 40) {
-  const escaped = word.replace(/[\p{C}\p{Z}]/gu, (letter) => (letter === " " ? " " : `\\u{${letter.codePointAt(0).toString(16)}}`));
+  const code = (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`;
+  const escaped = word.replace(/[\p{C}\p{Z}]/gu, (letter) => (letter === " " ? " " : code(letter)));
   const letters = [...escaped];
+  if (letters.length <= most) return escaped;
   const tail = Math.floor((most - 1) / 2);
-  return letters.length <= most ? escaped : `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
+  return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
 // A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula.

@@ -35,7 +35,8 @@ class HeatMap {
     const { left, right, top, bottom } = this.sight;
     const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
     // Only the cells in sight, so that what is near is drawn at once.
-    Object.assign(data[0], { z: this.masses.slice(top, bottom + 1).map((row) => row.subarray(left, right + 1)), x0: left, y0: top });
+    const near = this.masses.slice(top, bottom + 1).map((row) => row.subarray(left, right + 1));
+    Object.assign(data[0], { z: near, x0: left, y0: top });
     layout.xaxis.range = [left - 0.5, right + 0.5];
     layout.yaxis.range = [bottom + 0.5, top - 0.5];
     layout.shapes = this.outlines();
@@ -59,8 +60,9 @@ class HeatMap {
     const [left, right] = this.element.layout.xaxis.range.map(Math.round);
     const [bottom, top] = this.element.layout.yaxis.range.map(Math.round);
     const { right: last, bottom: lowest } = this.all();
-    const within = (place, end) => Math.max(0, Math.min(end, place));
-    return { left: within(left, last), right: within(right, last), top: within(top, lowest), bottom: within(bottom, lowest) };
+    const across = (place) => Math.max(0, Math.min(last, place));
+    const down = (place) => Math.max(0, Math.min(lowest, place));
+    return { left: across(left), right: across(right), top: down(top), bottom: down(bottom) };
   }
 
   see(sight) {

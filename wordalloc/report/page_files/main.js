@@ -33,11 +33,11 @@ const makers = {
     new HeatMap(element, figure, page, { vocabulary: vocabularies[vocabulary], shape, cell: unpack(arrays, cell) })
   ),
   tree: (element, { figure, vocabulary, branching, children }) => (
-    new TreeChart(element, figure, page, {
+    new TreeChart(element, figure, page, new Tree({
       vocabulary: vocabularies[vocabulary],
       branching: unpack(arrays, branching),
       children: unpack(arrays, children),
-    })
+    }))
   ),
 };
 
