@@ -77,6 +77,7 @@ COMMANDS = [
     "tree WORDS --method wordnet --wordnet wordnet",
     "score classes.safetensors TEXTS",
     "score tree.safetensors TEXTS",
+    "report classes.safetensors tree.safetensors table.safetensors costs.safetensors",
     *(f"show {kind}.safetensors" for kind in ("classes", "tree", "table", "costs")),
     "show table.safetensors --row 1",
     *(f"export tree.safetensors --to {form}" for form in ("tsv", "json", "brown-paths", "word2vec-classes", "dot")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option
 
 
@@ -29,7 +30,8 @@ def report(paths: tuple[str, ...], output: str, as_json: bool) -> None:
     """
     from wordalloc.pipelines.report import report as write_report
 
-    found = write_report(paths, output)
+    with progress_bar("reading") as progress:
+        found = write_report(paths, output, progress=progress)
     if as_json:
         emit_json({**found, "output": output})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,12 @@ from wordalloc.vocabulary import Vocabulary
 FRONTIER_POINTS = 12  # enough for a curve; each takes two optima
 
 
-def report(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> dict[str, Any]:
+def report(
+    paths: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
     """Write one HTML page about all that is given.
 
     Parameters
@@ -30,6 +35,8 @@ def report(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[st
         Files of any kind that `wordalloc.load` reads, run directories, and folders of comparisons; at least one.
     output : path-like
         The page.
+    progress : callable, optional
+        Called as ``progress(read, paths)``.
 
     Returns
     -------
@@ -49,21 +56,25 @@ def report(paths: Sequence[str | os.PathLike[str]], output: str | os.PathLike[st
         if (error.name or "").partition(".")[0] != "plotly":
             raise
         raise InputError("a page needs plotly: pip install 'wordalloc[report]'") from error
-    return write_page(gather(paths), output)
+    return write_page(gather(paths, progress), output)
 
 
-def gather(paths: Sequence[str | os.PathLike[str]]) -> PageParts:
+def gather(paths: Sequence[str | os.PathLike[str]], progress: Callable[[int, int], None] | None = None) -> PageParts:
     """Return what a page shows of files and folders.
 
     Parameters
     ----------
     paths : sequence of path-like
         As for `report`.
+    progress : callable, optional
+        As for `report`.
     """
     files: list[FilePart] = []
     runs: list[RunPart] = []
     comparisons: list[ComparisonPart] = []
-    for path, name in zip(map(Path, paths), _names(paths), strict=True):
+    for done, (path, name) in enumerate(zip(map(Path, paths), _names(paths), strict=True)):
+        if progress is not None:
+            progress(done, len(paths))
         if not path.is_dir():
             files.append(_file(name, load(path)))
         elif isinstance(part := read_folder(path, name), RunPart):

@@ -41,7 +41,7 @@ class PackedArrays:
         """
         kind = "float64" if values.dtype.kind == "f" else "int32"
         numbers = np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))
-        planes = numbers.view(np.uint8).reshape(numbers.size, -1).T.tobytes()
+        planes = numbers.view(np.uint8).reshape(numbers.size, numbers.itemsize).T.tobytes()
         return self._placed(kind, planes, numbers.size)
 
     def add_text(self, text: bytes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from wordalloc.report.page_parts import PageParts
 from wordalloc.report.page_sections import add_sections
 from wordalloc.report.page_style import DARK, INK, LEVELS, MARK, MARKED, PAPER, REST, WORD
 
-SCRIPTS = ("data.js", "charts.js", "heat_map.js", "tree.js", "search.js", "sorting.js", "main.js")  # main comes last
+SCRIPTS = ("data", "charts", "heat_map", "tree", "tree_chart", "search", "sorting", "main")  # main comes last
 
 
 def write_page(parts: PageParts, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def page_html(builder: PageBuilder) -> str:
         With all of its sections.
     """
     plotly = get_plotlyjs()
-    script = "\n".join(_read(name) for name in SCRIPTS)
+    script = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
     policy = (
         f"default-src 'none'; script-src {_hash(script)} {_hash(plotly)}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"

@@ -32,19 +32,24 @@ MOST_CLASSES = 2000  # points of a figure
 
 
 def escaped(text: str, most: int = 40) -> str:
-    """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag and no entity.
+    """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag, no entity, no formula.
 
     Examples
     --------
-    >>> escaped("<b>&")
-    '&lt;b&gt;&amp;'
+    >>> escaped("<b>&$x$")
+    '&lt;b&gt;&amp;&#36;x&#36;'
     """
-    return html.escape(plain(text, most), quote=False)
+    return html.escape(plain(text, most), quote=False).replace("$", "&#36;")
 
 
 def percent(mass: float) -> str:
     """Return a share with three digits: ``5.13 %``."""
     return f"{100 * mass:.3g} %"
+
+
+def n_words(number: int) -> str:
+    """Return a number of words: ``1 word``, ``2,000 words``."""
+    return f"{number:,} word{'' if number == 1 else 's'}"
 
 
 def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]:
@@ -62,14 +67,14 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
     total = max(vocabulary.total, 1)
     names = vocabulary.words_at((ranks - 1).tolist())
     labels = [
-        f"<b>{escaped(name)}</b><br>rank {rank:,}: {count:,} times, {percent(count / total)}"
+        f"<b>{escaped(name)}</b><br>rank {rank:,}: count {count:,}, {percent(count / total)} of the tokens"
         for name, rank, count in zip(names, ranks.tolist(), counts.tolist(), strict=True)
     ]
     traces = [_points("counts", ranks.tolist(), counts.tolist(), labels, line={"color": SERIES[0], "width": 3})]
     if words.law is not None:
         expected = words.law.probabilities[ranks - 1] * vocabulary.total
         law = f"Zipf–Mandelbrot, q = {words.law.q:.3g}, s = {words.law.s:.3g}"
-        labels = [f"the law at rank {r:,}: {e:,.3g} times" for r, e in zip(ranks.tolist(), expected, strict=True)]
+        labels = [f"the law at rank {r:,}: count {e:,.4g}" for r, e in zip(ranks.tolist(), expected, strict=True)]
         line = {"color": FAINT, "width": 1.5, "dash": "dash"}
         traces.append(_points(law, ranks.tolist(), expected.tolist(), labels, line=line))
     top, low = (int(counts[0]), int(counts[-1])) if counts.size else (1, 1)
@@ -98,7 +103,7 @@ def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> lis
     lines = {"x": [x for place in first for x in (place, place, None)], "y": [top, low, None] * len(first)}
     words = vocabulary.words_at(cutoffs.cutoffs.tolist())
     labels = [
-        f"<b>band {band}</b> begins at rank {rank:,}: {escaped(word)}<br>{size:,} words, {percent(mass)} of the tokens"
+        f"<b>band {band}</b> begins at rank {rank:,}: {escaped(word)}<br>{n_words(size)}, {percent(mass)} of the tokens"
         for band, (rank, word, size, mass) in enumerate(
             zip(first, words, cutoffs.sizes[1:].tolist(), cutoffs.masses[1:].tolist(), strict=True), 1
         )
@@ -167,7 +172,7 @@ def classes_figure(classes: Classes, groups: Groups) -> tuple[dict[str, Any], li
     masses = groups.masses[drawn]
     floor = masses[masses > 0].min() / 2 if masses.any() else 1.0
     labels = [
-        f"<b>class {number}</b>: {groups.sizes[number]:,} words, {percent(groups.masses[number])} of the tokens<br>"
+        f"<b>class {number}</b>: {n_words(groups.sizes[number])}, {percent(groups.masses[number])} of the tokens<br>"
         f"{' '.join(escaped(word, 20) for word in groups.words[number])}"
         for number in drawn.tolist()
     ]
@@ -217,10 +222,10 @@ def tree_figure() -> dict[str, Any]:
         "tiling": {"orientation": "h", "pad": 1},
         "pathbar": {"visible": False},
         "marker": {"colors": [WORD], "line": {"color": PAPER, "width": 1}},
-        "textfont": {"color": INK, "size": 12},
+        "textfont": {"color": INK, "size": 11},
         "textposition": "middle left",
         "root": {"color": "rgba(0,0,0,0)"},
         "hoverinfo": "none",
         "textinfo": "label",
     }
-    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 11, "mode": "hide"})
+    return figure([trace], margin={"l": 0, "r": 0, "t": 0, "b": 0}, uniformtext={"minsize": 10, "mode": "hide"})

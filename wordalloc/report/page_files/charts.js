@@ -23,8 +23,9 @@ function part(name, text) {
 
 // The text of a label of Plotly, as words.
 function spoken(label) {
-  const entities = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
-  return label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "").replace(/&(lt|gt|amp);/g, (entity) => entities[entity]);
+  const letters = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
+  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "");
+  return plain.replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
 }
 
 function onKeys(element, actions) {
@@ -52,7 +53,7 @@ class PointChart {
 
   draw() {
     const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
-    this.walked = data.flatMap((trace, place) => (trace.customdata && trace.visible !== false ? [place] : []));
+    this.walked = data.flatMap((trace, place) => (trace.customdata?.length ? [place] : []));
     if (this.markedPoint) data.push(coloured({ ...this.page.mark, ...this.markedPoint }, this.page.colours));
     this.changed?.(data, layout);
     Plotly.react(this.element, data, layout, CONFIG);
@@ -65,6 +66,7 @@ class PointChart {
   }
 
   show(point) {
+    if (!this.walked.length) return;
     const curveNumber = this.walked[this.trace];
     const { customdata, name } = this.element.data[curveNumber];
     this.point = Math.max(0, Math.min(customdata.length - 1, point));

@@ -59,18 +59,21 @@ class Vocabulary {
 
 // A word as it can stand in a line: what is not printable is escaped, and a long one loses its middle.
 function shown(word, most = 40) {
-  const escaped = word.replace(/[\p{C}\p{Z}]/gu, (letter) => (letter === " " ? " " : `\\u{${letter.codePointAt(0).toString(16)}}`));
+  const code = (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`;
+  const escaped = word.replace(/[\p{C}\p{Z}]/gu, (letter) => (letter === " " ? " " : code(letter)));
   const letters = [...escaped];
+  if (letters.length <= most) return escaped;
   const tail = Math.floor((most - 1) / 2);
-  return letters.length <= most ? escaped : `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
+  return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
-// A word inside a text of Plotly, which knows some tags and entities.
-function plotted(word, most) {
-  return shown(word, most).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-}
+// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula.
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
+function plotted(word, most) { return shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter]); }
 
 function whole(number) { return number.toLocaleString("en-US"); }
+
+function words(number) { return `${whole(number)} word${number === 1 ? "" : "s"}`; }
 
 function share(mass) {
   if (mass === 0) return "0 %";

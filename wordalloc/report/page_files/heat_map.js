@@ -7,7 +7,8 @@ const LISTED = 24;
 class HeatMap {
   constructor(element, figure, page, { vocabulary, shape, cell }) {
     const [rows, columns] = shape;
-    Object.assign(this, { element, figure, page, vocabulary, rows, columns, cell, near: false });
+    Object.assign(this, { element, figure, page, vocabulary, rows, columns, cell });
+    this.sight = this.all();
     this.panel = document.getElementById(`${element.id}-panel`);
     this.wordAt = new Int32Array(rows * columns).fill(-1);
     cell.forEach((place, rank) => { this.wordAt[place] = rank; });
@@ -25,72 +26,82 @@ class HeatMap {
       PageUp: () => this.move(-10, 0),
       Home: () => this.select(this.at.row, 0),
       End: () => this.select(this.at.row, this.columns - 1),
-      Enter: () => this.look(true),
-      Escape: () => this.look(false),
+      Enter: () => this.see(this.around()),
+      Escape: () => this.see(this.all()),
     });
   }
 
   draw() {
+    const { left, right, top, bottom } = this.sight;
     const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
-    data[0].z = this.masses;
-    const drawn = this.element.data !== undefined;
-    if (drawn) { // a change of theme leaves the view as it is
-      layout.xaxis.range = this.element.layout.xaxis.range;
-      layout.yaxis.range = this.element.layout.yaxis.range;
-    }
+    // Only the cells in sight, so that what is near is drawn at once.
+    const near = this.masses.slice(top, bottom + 1).map((row) => row.subarray(left, right + 1));
+    Object.assign(data[0], { z: near, x0: left, y0: top });
+    layout.xaxis.range = [left - 0.5, right + 0.5];
+    layout.yaxis.range = [bottom + 0.5, top - 0.5];
     layout.shapes = this.outlines();
-    Plotly.react(this.element, [data[0], this.words(data[1], layout)], layout, CONFIG);
+    const drawn = this.element.data !== undefined;
+    Plotly.react(this.element, [data[0], this.words(data[1])], layout, { ...CONFIG, doubleClick: false });
     if (drawn) return;
     this.describe(this.at.row, this.at.column);
     this.element.on("plotly_hover", ({ points }) => this.describe(points[0].y, points[0].x));
     this.element.on("plotly_unhover", () => this.describe(this.at.row, this.at.column));
     this.element.on("plotly_click", ({ points }) => this.select(points[0].y, points[0].x));
+    this.element.on("plotly_doubleclick", () => this.see(this.all()));
     this.element.on("plotly_relayout", (change) => {
-      if (Object.keys(change).some((name) => name.includes("axis"))) this.draw();
+      if (Object.keys(change).some((name) => name.includes("axis"))) this.see(this.dragged());
     });
   }
 
+  all() { return { left: 0, right: this.columns - 1, top: 0, bottom: this.rows - 1 }; }
+
+  // The cells that a zoom by the pointer has left in sight.
+  dragged() {
+    const [left, right] = this.element.layout.xaxis.range.map(Math.round);
+    const [bottom, top] = this.element.layout.yaxis.range.map(Math.round);
+    const { right: last, bottom: lowest } = this.all();
+    const across = (place) => Math.max(0, Math.min(last, place));
+    const down = (place) => Math.max(0, Math.min(lowest, place));
+    return { left: across(left), right: across(right), top: down(top), bottom: down(bottom) };
+  }
+
+  see(sight) {
+    this.sight = sight;
+    this.draw();
+  }
+
   move(down, right) {
-    const moved = [this.at.row + down, this.at.column + right];
-    const last = [this.rows - 1, this.columns - 1];
-    this.select(...moved.map((place, axis) => Math.max(0, Math.min(last[axis], place))));
+    const within = (place, count) => Math.max(0, Math.min(count - 1, place));
+    this.select(within(this.at.row + down, this.rows), within(this.at.column + right, this.columns));
   }
 
   select(row, column) {
     this.at = { row, column };
     this.describe(row, column);
     announce(this.panel.dataset.spoken);
-    if (this.near) this.look(true);
+    const { left, right, top, bottom } = this.sight;
+    if (row < top || row > bottom || column < left || column > right) this.see(this.around());
     else Plotly.relayout(this.element, { shapes: this.outlines() });
   }
 
-  // Come near to the selected cell, so that words stand in the cells around it; or see the whole table again.
-  look(near) {
-    if (!near && !this.near) return false;
-    this.near = near;
+  // The selected cell and those around it.
+  around() {
+    const from = (place, side, count) => Math.max(0, Math.min(place - side, count - 1 - 2 * side));
     const { row, column } = this.at;
-    const window = (place, side, count) => {
-      const first = Math.max(0, Math.min(place - side, count - 1 - 2 * side));
-      return [first - 0.5, Math.min(first + 2 * side, count - 1) + 0.5];
-    };
-    const [left, right] = near ? window(column, NEAR.columns, this.columns) : [-0.5, this.columns - 0.5];
-    const [top, bottom] = near ? window(row, NEAR.rows, this.rows) : [-0.5, this.rows - 0.5];
-    Plotly.relayout(this.element, {
-      "xaxis.range": [left, right], "yaxis.range": [bottom, top], shapes: this.outlines(),
-    });
-    return true;
+    const [left, top] = [from(column, NEAR.columns, this.columns), from(row, NEAR.rows, this.rows)];
+    const [right, bottom] = [left + 2 * NEAR.columns, top + 2 * NEAR.rows];
+    return { left, top, right: Math.min(right, this.columns - 1), bottom: Math.min(bottom, this.rows - 1) };
   }
 
   // The words of the cells in sight, where there is room for them.
-  words(trace, layout) {
-    const [left, right] = layout.xaxis.range.map(Math.round);
-    const [bottom, top] = layout.yaxis.range.map(Math.round);
+  words(trace) {
+    const { left, right, top, bottom } = this.sight;
     const text = { ...trace, x: [], y: [], text: [], textfont: { ...trace.textfont, color: [] } };
     if (right - left > LEGIBLE.columns || bottom - top > LEGIBLE.rows) return text;
-    const room = Math.max(4, Math.floor(this.element.clientWidth / (right - left) / 9));
+    const room = Math.max(4, Math.floor(this.element.clientWidth / (right - left + 1) / 10));
     const { zmin, zmax } = this.figure.data[0];
-    for (let row = Math.max(0, top); row <= Math.min(this.rows - 1, bottom); row += 1) {
-      for (let column = Math.max(0, left); column <= Math.min(this.columns - 1, right); column += 1) {
+    for (let row = top; row <= bottom; row += 1) {
+      for (let column = left; column <= right; column += 1) {
         const rank = this.wordAt[row * this.columns + column];
         if (rank < 0) continue;
         text.x.push(column);
@@ -120,8 +131,8 @@ class HeatMap {
       const ranks = Array.from({ length }, (_, place) => this.wordAt[cellAt(place)]).filter((found) => found >= 0);
       ranks.sort((a, b) => a - b);
       const mass = ranks.reduce((sum, found) => sum + this.vocabulary.mass(found), 0);
-      const words = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
-      return [`${whole(ranks.length)} words, ${share(mass)}`, words + (ranks.length > LISTED ? " …" : "")];
+      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
+      return [`${words(ranks.length)}, ${share(mass)}`, listed + (ranks.length > LISTED ? " …" : "")];
     };
     const [rowTotals, rowWords] = line(this.columns, (place) => row * this.columns + place);
     const [columnTotals, columnWords] = line(this.rows, (place) => place * this.columns + column);

@@ -13,9 +13,9 @@ const makers = {
   points: (element, { figure }) => new PointChart(element, figure, page),
   zipf: (element, { figure, vocabulary }) => {
     const chart = new PointChart(element, figure, page);
-    const words = vocabularies[vocabulary];
-    chart.find = (rank) => `rank ${whole(rank + 1)}, ${whole(words.counts[rank])} times`;
-    chart.mark = (rank) => words.counts[rank] && chart.markAt(rank + 1, words.counts[rank], plotted(words.word(rank)));
+    const held = vocabularies[vocabulary];
+    chart.find = (rank) => `rank ${whole(rank + 1)}, count ${whole(held.counts[rank])}`;
+    chart.mark = (rank) => held.counts[rank] && chart.markAt(rank + 1, held.counts[rank], plotted(held.word(rank)));
     return chart;
   },
   classes: (element, { figure, word_class: packed, drawn }) => {
@@ -33,11 +33,11 @@ const makers = {
     new HeatMap(element, figure, page, { vocabulary: vocabularies[vocabulary], shape, cell: unpack(arrays, cell) })
   ),
   tree: (element, { figure, vocabulary, branching, children }) => (
-    new TreeChart(element, figure, page, {
+    new TreeChart(element, figure, page, new Tree({
       vocabulary: vocabularies[vocabulary],
       branching: unpack(arrays, branching),
       children: unpack(arrays, children),
-    })
+    }))
   ),
 };
 

@@ -61,7 +61,9 @@ class Search {
     const count = this.suggestions.length;
     if (!count) return;
     this.active = (this.active + step + count) % count;
-    [...this.list.children].forEach((option, place) => option.setAttribute("aria-selected", String(place === this.active)));
+    [...this.list.children].forEach((option, place) => {
+      option.setAttribute("aria-selected", String(place === this.active));
+    });
     this.input.setAttribute("aria-activedescendant", `suggestion-${this.active}`);
   }
 
