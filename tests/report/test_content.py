@@ -12,14 +12,12 @@ from wordalloc.report.content import (
     band_groups,
     cell_masses,
     class_groups,
-    code_length_shares,
-    entropy,
     line_groups,
     node_totals,
     tree_part,
-    words_below,
     zipf_points,
 )
+from wordalloc.report.tree_content import code_length_shares, entropy, words_below
 from wordalloc.vocabulary import Vocabulary
 
 

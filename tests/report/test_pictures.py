@@ -28,11 +28,12 @@ from wordalloc.report import (
 from wordalloc.report._paper import paper_style
 from wordalloc.report._plain import plain
 from wordalloc.report.classes_figure import classes_figure
-from wordalloc.report.content import cell_masses, code_length_shares, entropy
+from wordalloc.report.content import cell_masses
 from wordalloc.report.frontier_figure import frontier_figure
 from wordalloc.report.pictures import upper_levels
 from wordalloc.report.table_figure import table_figure
 from wordalloc.report.training_figure import training_figure
+from wordalloc.report.tree_content import code_length_shares, entropy
 from wordalloc.report.tree_figure import CodeLengths, tree_figure
 from wordalloc.report.zipf_figure import Bands, zipf_figure
 from wordalloc.vocabulary import Vocabulary

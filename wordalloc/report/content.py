@@ -135,7 +135,7 @@ def band_groups(cutoffs: Cutoffs, n_words: int = TOP) -> Groups:
     ([1, 2, 2], [0.5, 0.3, 0.2], [['a'], ['b'], ['d']])
     """
     every = np.arange(cutoffs.vocabulary.size)
-    words = _first_of_each(cutoffs.vocabulary, every, cutoffs.bounds, n_words)
+    words = first_of_each(cutoffs.vocabulary, every, cutoffs.bounds, n_words)
     return Groups(cutoffs.sizes, cutoffs.masses, words)
 
 
@@ -148,7 +148,7 @@ def class_groups(classes: Classes, n_words: int = TOP) -> Groups:
     >>> found.sizes.tolist(), found.masses.tolist(), found.words
     ([2, 2], [0.4, 0.6], [['b', 'd'], ['a', 'c']])
     """
-    words = _first_of_each(classes.vocabulary, classes.members, classes.offsets, n_words)
+    words = first_of_each(classes.vocabulary, classes.members, classes.offsets, n_words)
     return Groups(classes.sizes, classes.masses, words)
 
 
@@ -166,7 +166,7 @@ def line_groups(table: Table, axis: int, n_words: int = TOP) -> Groups:
     members = np.argsort(line, kind="stable")
     bounds = np.concatenate(([0], np.cumsum(sizes)))
     counts = sums_of_groups(line, table.vocabulary.counts, table.shape[axis])
-    words = _first_of_each(table.vocabulary, members, bounds, n_words)
+    words = first_of_each(table.vocabulary, members, bounds, n_words)
     return Groups(sizes, counts / max(table.vocabulary.total, 1), words)
 
 
@@ -201,7 +201,7 @@ def node_totals(tree: Tree) -> NodeTotals:
     tokens = sums_of_groups(below, counts[: below.size], tree.n_nodes)
     first = np.full(tree.n_nodes, size, dtype=np.int64)
     np.minimum.at(first, below, np.arange(below.size))
-    for level in _levels_upwards(tree):
+    for level in levels_upwards(tree):
         above = tree.node_parent[level]
         np.add.at(sizes, above, sizes[level])
         np.add.at(tokens, above, tokens[level])
@@ -284,54 +284,6 @@ def breadth_first(tree: Tree) -> tuple[Ints, Ints]:
     return np.concatenate(branching), np.concatenate(listed)
 
 
-def words_below(tree: Tree, nodes: npt.ArrayLike, n_words: int = TOP) -> list[list[str]]:
-    """Return the most frequent words below each of some inner nodes, none of which lies below another.
-
-    Examples
-    --------
-    >>> tree = Tree(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
-    >>> words_below(tree, [1]), words_below(tree, [0], n_words=2)
-    ([['b', 'c']], [['a', 'b']])
-    """
-    nodes = np.asarray(nodes, dtype=np.int64)
-    group = np.full(tree.n_nodes, -1, dtype=np.int64)
-    group[nodes] = np.arange(nodes.size)
-    for level in reversed(list(_levels_upwards(tree))):
-        group[level] = np.where(group[level] >= 0, group[level], group[tree.node_parent[level]])
-    own = group[tree.word_parent] if tree.n_nodes else np.zeros(0, np.int64)
-    members = np.argsort(own, kind="stable")
-    bounds = np.searchsorted(own[members], np.arange(nodes.size + 1))
-    return _first_of_each(tree.vocabulary, members, bounds, n_words)
-
-
-def code_length_shares(tree: Tree) -> tuple[Floats, Floats]:
-    """Return the share of the tokens and of the words whose code has each length: both of shape (longest + 1,).
-
-    Examples
-    --------
-    >>> tree = Tree(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
-    >>> tokens, words = code_length_shares(tree)
-    >>> tokens.tolist(), words.round(2).tolist()
-    ([0.0, 0.5, 0.5], [0.0, 0.33, 0.67])
-    """
-    tokens = sums_of_groups(tree.code_lengths, tree.vocabulary.counts)
-    words = np.bincount(tree.code_lengths)
-    return tokens / max(tree.vocabulary.total, 1), words / tree.vocabulary.size
-
-
-def entropy(vocabulary: Vocabulary, base: int = 2) -> float:
-    """Return the entropy of the words' shares of the tokens: no code of digits below `base` is shorter on average.
-
-    Examples
-    --------
-    >>> entropy(Vocabulary.from_counts("abc", [2, 1, 1]))
-    1.5
-    """
-    counted = vocabulary.counts[vocabulary.counts > 0]
-    shares = counted / max(vocabulary.total, 1)
-    return float(-(shares * np.log(shares)).sum() / np.log(base)) + 0.0  # not -0.0
-
-
 def _thinned(counts: Ints, most: int) -> tuple[Ints, Ints]:
     """Return some of the ranks of falling counts, evenly spaced in log rank, and their counts."""
     counted = int(np.count_nonzero(counts))
@@ -341,14 +293,14 @@ def _thinned(counts: Ints, most: int) -> tuple[Ints, Ints]:
     return ranks, counts[ranks - 1]
 
 
-def _levels_upwards(tree: Tree) -> Iterator[Ints]:
+def levels_upwards(tree: Tree) -> Iterator[Ints]:
     """Yield the inner nodes of each depth, the deepest first, without the root."""
     order = np.argsort(-tree.node_depth, kind="stable")[: max(0, tree.n_nodes - 1)]
     ends = np.flatnonzero(np.diff(tree.node_depth[order])) + 1
     yield from np.split(order, ends)
 
 
-def _first_of_each(vocabulary: Vocabulary, members: Ints, bounds: Ints, most: int) -> list[list[str]]:
+def first_of_each(vocabulary: Vocabulary, members: Ints, bounds: Ints, most: int) -> list[list[str]]:
     """Return the first words of each group; its ranks stand in `members` between two bounds."""
     starts, ends = bounds[:-1].tolist(), np.minimum(bounds[1:], bounds[:-1] + most).tolist()
     return [vocabulary.words_at(members[start:end].tolist()) for start, end in zip(starts, ends, strict=True)]

@@ -22,17 +22,15 @@ from wordalloc.report.content import (
     TreePart,
     cell_masses,
     class_groups,
-    code_length_shares,
-    entropy,
     node_totals,
     pair_points,
     tree_part,
-    words_below,
     zipf_points,
 )
 from wordalloc.report.frontier_figure import frontier_figure
 from wordalloc.report.table_figure import table_figure
 from wordalloc.report.training_figure import Curve, training_figure
+from wordalloc.report.tree_content import code_length_shares, entropy, words_below
 from wordalloc.report.tree_figure import CodeLengths, Levels, tree_figure
 from wordalloc.report.zipf_figure import Bands, zipf_figure
 from wordalloc.vocabulary import Vocabulary

@@ -187,6 +187,8 @@ def _write_words(figure: Figure, axes: Axes, levels: Levels, starts: npt.NDArray
 
 
 def _as_many_as_fit(figure: Figure, words: list[str], room: float) -> str:
-    texts = [short_words(words[:number]) for number in range(len(words), 0, -1)]
-    widths = text_sizes(figure, texts, SMALL)[:, 0]
-    return next((text for text, width in zip(texts, widths, strict=True) if width <= room), texts[-1])
+    """Return the first words side by side, at least one."""
+    for number in range(2, len(words) + 1):
+        if text_sizes(figure, [short_words(words[:number])], SMALL)[0, 0] > room:
+            return short_words(words[: number - 1])
+    return short_words(words)
