@@ -77,9 +77,12 @@ COMMANDS = [
     "tree WORDS --method wordnet --wordnet wordnet",
     "score classes.safetensors TEXTS",
     "score tree.safetensors TEXTS",
+    "report classes.safetensors tree.safetensors table.safetensors costs.safetensors",
     *(f"show {kind}.safetensors" for kind in ("classes", "tree", "table", "costs")),
     "show table.safetensors --row 1",
     *(f"export tree.safetensors --to {form}" for form in ("tsv", "json", "brown-paths", "word2vec-classes", "dot")),
+    *(f"plot {kind}.safetensors" for kind in ("vocabulary", "cutoffs", "classes", "tree", "table")),
+    "plot cutoffs.safetensors --what frontier",
     "import paths",
     "import clusters --counts counts.tsv --errors replace",
     "lightrnn-init TEXTS --max-size 300 --effort fast",
@@ -147,6 +150,7 @@ def make_allocations(folder: Path) -> None:
     package.save(vocabulary, folder / "vocabulary.safetensors")
     size, rng = vocabulary.size, np.random.default_rng(1)
     package.Classes(vocabulary, np.arange(size) % 9).save(folder / "classes.safetensors")
+    package.adaptive_cutoffs(vocabulary, 2, dim=64).save(folder / "cutoffs.safetensors")
     codes = [code[:5] if code[:2] in ("00", "11") else code for code in package.huffman(vocabulary).codes]
     tree = package.tree_from_codes(vocabulary, codes)
     tree.save(folder / "tree.safetensors")
@@ -176,7 +180,7 @@ def run(folder: Path, inputs: Path, hash_seed: int, threads: int, order: list[in
         PYTHONHASHSEED=str(hash_seed),
         WORDALLOC_CACHE=str(cache),
     )
-    files = [written(folder / f"{number}.file") for number in range(len(COMMANDS))]
+    files = [written(folder / written_to(command, number)) for number, command in enumerate(COMMANDS)]
     return list(zip(map(without_time, printed), files, strict=True))
 
 
@@ -186,10 +190,15 @@ def written(path: Path) -> bytes:
     return b"".join(file.read_bytes() for file in files)
 
 
+def written_to(command: str, number: int) -> str:
+    """Where a command writes; a picture's suffix says what it is to be."""
+    return f"{number}.{('png', 'svg', 'pdf')[number % 3] if command.startswith('plot ') else 'file'}"
+
+
 def arguments(command: str, number: int, order: list[int]) -> list[str]:
     words = command.split()
     if words[0] not in ("score", "show") and "--k-curve" not in words:
-        words += ["-o", f"{number}.file"]
+        words += ["-o", written_to(command, number)]
     if words[0] not in ("show", "export"):  # these are for people, or have no other form
         words.append("--json")
     groups = {"TEXTS": "text", "LARGE": "large", "WORDS": "words"}

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from wordalloc.pipelines.comparison_table import compared, perplexity_to_reach, to_csv, to_json
+from wordalloc.pipelines.comparison_table import compared, from_json, perplexity_to_reach, to_csv, to_json
 
 
 def row(perplexity: float, curve: list[tuple[float, float]], **measured: float) -> dict:
@@ -68,3 +68,25 @@ def test_csv_holds_what_json_holds():
         if not isinstance(value, list):
             assert flat[name] == str(value), name
     assert to_csv([], None) == "\n"
+
+
+def test_the_table_is_read_as_it_was_written():
+    other = compared("nce", [row(130, [(1, 500), (2, 120)])])
+    lines = to_json([other, FULL], 100)
+    assert from_json(json.loads(json.dumps(lines))) == [other, FULL]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("perplexities", [float("nan")]),
+        ("method", 3),
+        ("curve_perplexities", []),
+        ("parameters", "many"),
+        ("measured", {}),
+    ],
+)
+def test_a_table_that_is_none_is_refused(place, value):
+    (line,) = to_json([FULL], 100)
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        from_json([{**line, place: value}])

@@ -20,7 +20,8 @@ from PIL import Image
 from tests.report.methods import HOSTILE, METHODS, measured, named
 from wordalloc.errors import InputError, OutputError
 from wordalloc.report import perplexity_over_parameters, perplexity_over_time
-from wordalloc.report._style import looks, plain
+from wordalloc.report._plain import plain
+from wordalloc.report._style import looks
 from wordalloc.report.parameters_figure import parameters_figure
 from wordalloc.report.time_figure import time_figure
 
@@ -124,7 +125,7 @@ def test_without_matplotlib_the_error_says_what_to_install():
         sys.modules["matplotlib"] = None
         from wordalloc.errors import InputError
         try:
-            import wordalloc.report
+            from wordalloc.report import perplexity_over_time
         except InputError as error:
             print(error)"""
     assert python(code) == ["pictures need matplotlib: pip install 'wordalloc[report]'"]
@@ -246,8 +247,8 @@ def test_names_are_dark_enough_to_read():
 def test_bad_input_leaves_no_file(draw, data, tmp_path):
     old = tmp_path / "old.svg"
     old.write_text("old")
-    for name in ("a.pdf", "a", "svg"):
-        with pytest.raises(InputError, match=f"a picture's name must end in .png or .svg, not '{name}'"):
+    for name in ("a.jpg", "a", "svg"):
+        with pytest.raises(InputError, match=f"a picture's name must end in .png, .svg or .pdf, not '{name}'"):
             draw(tmp_path / name, data, title="t")
     with pytest.raises(InputError, match="there is nothing to draw"):
         draw(old, {}, title="t")

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wordalloc.report._labels import place, spread
+from wordalloc.report._labels import place, place_some, spread
 from wordalloc.report._ticks import round_numbers
 
 
@@ -62,3 +62,25 @@ def test_few_round_numbers(low, ratio):
     assert np.all(np.diff(ticks) > 0)
     assert low <= ticks[0] < ticks[-1] <= low * ratio
     assert all(len(f"{tick:.6g}".strip("0").replace(".", "").split("e")[0]) <= 6 for tick in ticks)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 80)), min_size=1, max_size=10),
+    st.lists(st.integers(5, 60), min_size=10, max_size=10),
+)
+def test_names_that_have_no_room_are_left_out_and_the_others_are_in_nobodys_way(anchors, widths):
+    points = np.array(anchors, dtype=float)
+    sizes = np.array([[(width, 6.0), (width / 2, 6.0)] for width in widths[: len(points)]])
+    placed = place_some(sizes, points, 2.0, np.array([0.0, 0, 120, 80]))
+    boxes = np.array([box for _, box in placed.values()]).reshape(-1, 4)
+    for index, (form, box) in placed.items():
+        np.testing.assert_allclose(box[2:] - box[:2], sizes[index, form])
+        gaps = np.maximum(np.maximum(box[:2] - points, points - box[2:]), 0)
+        distances = np.hypot(*gaps.T)
+        assert distances.min() >= 2  # on no marker
+        assert distances.argmin() == index  # and nearest to its own
+    assert np.all(boxes[:, :2] >= 0)
+    assert np.all(boxes[:, 2:] <= [120, 80])
+    for one, other in itertools.combinations(boxes, 2):
+        assert (one[:2] >= other[2:] - 1e-9).any() or (other[:2] >= one[2:] - 1e-9).any()

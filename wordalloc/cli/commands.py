@@ -13,6 +13,8 @@ from wordalloc.cli.demo import demo
 from wordalloc.cli.encoding import encode
 from wordalloc.cli.files import export, import_, show
 from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
+from wordalloc.cli.plotting import plot
+from wordalloc.cli.report import report
 from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
@@ -51,11 +53,13 @@ for _command in (
     tree,
     score,
     show,
+    plot,
     export,
     import_,
     train,
     evaluate,
     compare,
+    report,
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,

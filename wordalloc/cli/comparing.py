@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from shutil import get_terminal_size
@@ -13,10 +12,10 @@ import click
 
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
+from wordalloc.cli.plotting import keep_fonts
 from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
-from wordalloc.files import cache_directory
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def compare(
         print_comparison(found)
     if found.methods:
         try:
-            # Matplotlib's list of fonts is a cache, too, and belongs to ours.
-            os.environ.setdefault("MPLCONFIGDIR", str(cache_directory("matplotlib")))
+            keep_fonts()
             draw(found)
         except InputError as error:
             click.echo(f"no pictures: {error}; then once more with --resume", err=True)

@@ -91,9 +91,9 @@ class Source:
         """What a result is called after."""
         return _stem(self.paths[0])
 
-    def output(self, chosen: str | None, kind: str) -> Path:
-        """Return where the result goes: `chosen`, or ``./<stem>.<kind>.safetensors``; never onto the source."""
-        target = Path(chosen or f"{self.stem}.{kind}.safetensors")
+    def output(self, chosen: str | None, kind: str, suffix: str = "safetensors") -> Path:
+        """Return where the result goes: `chosen`, or ``./<stem>.<kind>.<suffix>``; never onto the source."""
+        target = Path(chosen or f"{self.stem}.{kind}.{suffix}")
         for path in self.paths:
             if path != "-" and target.exists() and Path(path).exists() and target.samefile(path):
                 raise InputError(f"the result would overwrite its own source {path}; name another file with -o")

@@ -26,6 +26,7 @@ from wordalloc.nn.unigram import smoothed_shares
 from wordalloc.pipelines.comparison_allocations import held_apart, kept_vocabulary, make_allocations
 from wordalloc.pipelines.comparison_directory import ComparisonDirectory
 from wordalloc.pipelines.comparison_methods import DEFAULT_LAYERS, Contestant, contestants
+from wordalloc.pipelines.comparison_pictures import PICTURES, draw_comparison
 from wordalloc.pipelines.comparison_run import in_own_process
 from wordalloc.pipelines.comparison_table import ComparedMethod, compared, perplexity_to_reach, to_csv, to_json
 from wordalloc.training import TrainConfig, TrainProgress
@@ -282,17 +283,7 @@ def draw(found: Comparison) -> None:
     InputError
         If the library that draws is not installed, or the methods' names do not fit into a picture.
     """
-    from wordalloc.report import perplexity_over_parameters, perplexity_over_time
-
-    curves = {
-        method.label: [([s for s, _ in curve], [p for _, p in curve]) for curve in method.curves]
-        for method in found.methods
-    }
-    points = {method.label: (method.parameters, method.perplexities) for method in found.methods}
-    words = f"{found.vocabulary.size:,} words"
     for suffix in ("png", "svg"):
-        over_time = found.folder / f"perplexity-over-time.{suffix}"
-        perplexity_over_time(over_time, curves, title=f"Perplexity over time of training, {words}")
-        over_parameters = found.folder / f"perplexity-over-parameters.{suffix}"
-        title = f"Perplexity over parameters of input and output, {words}"
-        perplexity_over_parameters(over_parameters, points, title=title)
+        for what in PICTURES:
+            path = found.folder / f"perplexity-over-{what}.{suffix}"
+            draw_comparison(found.methods, found.vocabulary.size, what, path)

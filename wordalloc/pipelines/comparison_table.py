@@ -99,6 +99,46 @@ def to_json(methods: Sequence[ComparedMethod], reach: float | None) -> list[dict
     return [_line(method, methods, reach) for method in methods]
 
 
+def from_json(lines: Sequence[dict[str, Any]]) -> list[ComparedMethod]:
+    """Return the methods of a table that `to_json` made.
+
+    Parameters
+    ----------
+    lines : sequence of dict
+        A method each.
+
+    Raises
+    ------
+    ValueError, TypeError, LookupError
+        If that is not what they are.
+    """
+    methods = [
+        ComparedMethod(
+            label=line["method"],
+            perplexities=line["perplexities"],
+            parameters=line["parameters"],
+            bytes=line["bytes"],
+            tokens=line["tokens"],
+            curves=[
+                list(zip(seconds, perplexities, strict=True))
+                for seconds, perplexities in zip(
+                    line["measured"]["curve_seconds"], line["curve_perplexities"], strict=True
+                )
+            ],
+            training_tokens_per_second=line["measured"]["training_tokens_per_second"],
+            scoring_tokens_per_second=line["measured"]["scoring_tokens_per_second"],
+            query_seconds=line["measured"]["top10_milliseconds"] / 1000,
+            peak_memory_bytes=line["measured"]["peak_memory_bytes"],
+        )
+        for line in lines
+    ]
+    for method in methods:
+        if not isinstance(method.label, str):
+            raise TypeError(f"{str(method.label)[:40]!r} is no name of a method")
+        method.check()
+    return methods
+
+
 def to_csv(methods: Sequence[ComparedMethod], reach: float | None) -> str:
     """Return the table with a head line; empty cells where there is no figure."""
     lines = []

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from wordalloc.errors import InputError
-from wordalloc.report._style import FAINT, MOST_METHODS, new_figure, plain, points
+from wordalloc.report._plain import plain
+from wordalloc.report._style import FAINT, MOST_METHODS, new_figure, points
 
 WIDTH, LEAST_HEIGHT = 576.0, 360.0  # points: 8 by 5 inches
 LEFT, BOTTOM, RIGHT, TOP = 52.0, 48.0, 12.0, 48.0  # margins

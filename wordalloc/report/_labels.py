@@ -5,6 +5,8 @@ A box is (left, bottom, right, top).
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ from wordalloc.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 GAP = 7.0  # from a point to the edge of its name
+BESIDE = 1.0  # the same where a name stands right beside its point or nowhere
 FAR = 11.0  # from here on a thin line leads from a point to its name
 CLEARER = 3.0  # by so much a name is nearer to its own point than to others, or a line leads to it
 
@@ -94,6 +97,57 @@ def place(sizes: Floats, anchors: Floats, obstacles: Floats, line: Floats, frame
     return boxes
 
 
+def place_some(sizes: Floats, anchors: Floats, radius: float, frame: Floats) -> dict[int, tuple[int, Floats]]:
+    """Return a box for the name of each point that has room beside it, in the longest form that does.
+
+    Greedy: the earlier a point, the sooner it has its name. No name touches a marker or another name, and each is
+    nearer to its own point than to any other.
+
+    Parameters
+    ----------
+    sizes : ndarray of float64, shape (m, k, 2)
+        Width and height of the k forms of each name, the longest first; of the first m points.
+    anchors : ndarray of float64, shape (n, 2)
+        The points, n at least m.
+    radius : float
+        How far around its point a marker reaches.
+    frame : ndarray of float64, shape (4,)
+        A box that holds all names.
+
+    Returns
+    -------
+    dict of int to (int, ndarray of float64 of shape (4,))
+        By the point's number: which form, and its box.
+
+    Examples
+    --------
+    >>> anchors = np.array([[5.0, 5], [14, 5], [5, 25]])
+    >>> place_some(np.full((2, 1, 2), (8.0, 4.0)), anchors, 1.0, np.array([0.0, 0, 40, 40]))
+    {0: (0, array([ 1.,  7.,  9., 11.])), 1: (0, array([16.,  3., 24.,  7.]))}
+
+    Right of the first point the second is in the way, so its name stands above.
+    """
+    sides = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # right, above, left, below
+    out = radius + BESIDE
+    placed: dict[int, tuple[int, Floats]] = {}
+    names = np.empty((0, 4))
+    for index, forms in enumerate(sizes):
+        reach = forms.max(axis=0) + 2 * out + CLEARER  # what is farther off is in no name's way
+        near = np.flatnonzero((np.abs(anchors - anchors[index]) <= reach).all(axis=1))
+        taken = np.vstack([names, np.hstack([anchors[near] - radius, anchors[near] + radius])])
+        for form, size in enumerate(forms):
+            centres = anchors[index] + sides * (size / 2 + out)
+            around = np.hstack([centres - size / 2, centres + size / 2])
+            good = (around[:, :2] >= frame[:2]).all(axis=1) & (around[:, 2:] <= frame[2:]).all(axis=1)
+            good &= ~_overlap(around, taken).any(axis=1)
+            good &= ~_mistakable(_distances(around, anchors[near]), int(np.searchsorted(near, index)))
+            if good.any():
+                placed[index] = form, around[good][0]
+                names = np.vstack([names, around[good][0]])
+                break
+    return placed
+
+
 def far(box: Floats, index: int, anchors: Floats) -> bool:
     """Tell whether a thin line must lead from a point to its name: it is far, or another point is as near."""
     distances = _distances(box[None], anchors)[0]
@@ -104,6 +158,15 @@ def far(box: Floats, index: int, anchors: Floats) -> bool:
 def nearest(box: Floats, anchor: Floats) -> Floats:
     """Return the place of a box (or of each of several) that is nearest to a point: where a leading line ends."""
     return np.clip(anchor, box[..., :2], box[..., 2:])
+
+
+def along(corners: Floats, step: float = 8.0) -> Floats:
+    """Return places along a line of corners, no farther apart than `step`."""
+    pieces = [
+        start + np.linspace(0, 1, int(np.hypot(*(end - start)) / step) + 2)[:, None] * (end - start)
+        for start, end in itertools.pairwise(corners)
+    ]
+    return np.vstack([corners, *pieces])
 
 
 def _boxes_around(anchor: Floats, size: Floats, frame: Floats) -> Floats:
@@ -127,12 +190,18 @@ def _overlap(boxes: Floats, others: Floats) -> npt.NDArray[np.bool_]:
 def _cost(boxes: Floats, index: int, anchors: Floats, line: Floats, placed: Floats) -> Floats:
     distances = _distances(boxes, anchors)
     own = distances[:, index]
-    mistakable = (np.delete(distances, index, axis=1) < own[:, None] + CLEARER).any(axis=1)
+    mistakable = _mistakable(distances, index)
     covered = _overlap(boxes, np.hstack([line, line])).sum(axis=1)
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 - anchors[index]
     taste = np.abs(centre) @ [0.01, 0.05] + 2.5 * (centre[:, 0] <= 0) + (centre[:, 1] < 0)  # right, then above
     crossed = _crossed(boxes, anchors[index], placed)
     return own + 8 * mistakable + 20 * crossed + np.minimum(3 * covered, 15) + taste
+
+
+def _mistakable(distances: Floats, index: int) -> npt.NDArray[np.bool_]:
+    """Tell for each box whether another point is about as near to it as its own, by (boxes, points) distances."""
+    nearer = np.delete(distances, index, axis=1) < distances[:, index, None] + CLEARER
+    return np.any(nearer, axis=1)
 
 
 def _crossed(boxes: Floats, anchor: Floats, placed: Floats) -> npt.NDArray[np.int64]:
@@ -157,5 +226,5 @@ def _leader_boxes(box: Floats, index: int, anchors: Floats) -> Floats:
         return np.empty((0, 4))
     start = anchors[index]
     end = nearest(box, start)
-    along = start + np.linspace(0, 1, int(np.hypot(*(end - start)) / 3) + 1)[:, None] * (end - start)
-    return np.hstack([along - 0.5, along + 0.5])
+    places = start + np.linspace(0, 1, int(np.hypot(*(end - start)) / 3) + 1)[:, None] * (end - start)
+    return np.hstack([places - 0.5, places + 0.5])

@@ -29,7 +29,8 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2
 MARKERS = "s^DvPX<>*p"
 
 STYLE = {
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the first draws; a viewer of SVG that lacks it has others
     "font.size": 9,
     "text.color": INK,
     "text.parse_math": False,  # a $ in a name is a dollar
@@ -48,8 +49,16 @@ STYLE = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "lines.solid_capstyle": "round",
+    "pdf.fonttype": 42,  # letters stay letters: some publishers refuse matplotlib's default, Type 3
     "svg.fonttype": "none",
     "svg.hashsalt": "wordalloc",
+}
+
+# What a file would tell of when and by what it was made: nothing.
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
 
@@ -108,19 +117,6 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     return result
 
 
-def plain(text: str, most: int) -> str:
-    r"""Return a text that can be drawn and stand in XML: on one line, and cut in its middle to `most` characters.
-
-    Examples
-    --------
-    >>> plain("a\nb", 9), plain("classes:a_long_file_name", 12)
-    ('a\\nb', 'classe…_name')
-    """
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    tail = (most - 1) // 2
-    return text if len(text) <= most else f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
-
-
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure whose display units are points; what is placed in points holds at every resolution."""
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
@@ -134,16 +130,15 @@ def points(figure: Figure) -> Transform:
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
-    """Return the format that a path's suffix names: png or svg."""
+    """Return the format that a path's suffix names: png, svg or pdf."""
     kind = Path(path).suffix.lower().removeprefix(".")
-    if kind not in ("png", "svg"):
-        raise InputError(f"a picture's name must end in .png or .svg, not {Path(path).name!r}")
+    if kind not in METADATA:
+        raise InputError(f"a picture's name must end in .png, .svg or .pdf, not {Path(path).name!r}")
     return kind
 
 
-def write(figure: Figure, path: str | os.PathLike[str]) -> None:
+def write(figure: Figure, path: str | os.PathLike[str], dpi: int = 200) -> None:
     """Write a figure whole or not at all, without the date and the library's version."""
     kind = picture_format(path)
-    metadata = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}[kind]
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=200, metadata=metadata)
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=METADATA[kind])

@@ -28,7 +28,7 @@ def perplexity_over_time(
     Parameters
     ----------
     path : path-like
-        Ends in .png (1600 pixels wide) or .svg. Written whole or not at all.
+        Ends in .png (1600 pixels wide), .svg or .pdf. Written whole or not at all.
     curves : mapping of str to sequence of (array_like of float, array_like of float)
         Of each method, for each seed: seconds, increasing and above 0, and the perplexities then. Perplexities that
         are not finite are left out; a method or a seed without a finite one is left out, and a line below the picture
@@ -72,7 +72,7 @@ def perplexity_over_parameters(
     Parameters
     ----------
     path : path-like
-        Ends in .png (1600 pixels wide) or .svg. Written whole or not at all.
+        Ends in .png (1600 pixels wide), .svg or .pdf. Written whole or not at all.
     points : mapping of str to (float, array_like of float)
         Of each method: the parameters of its input and output layers together, and the last perplexity of each seed.
         Those that are not finite are left out, and a line below the picture says so.

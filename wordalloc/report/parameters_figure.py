@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wordalloc.report._frame import check_number, framed, write_names
-from wordalloc.report._labels import far, nearest, place
+from wordalloc.report._labels import along, far, nearest, place
 from wordalloc.report._style import FAINT, Look, house_style, looks, points
 from wordalloc.report._summary import Floats, Point, finite_points, pareto_front
 from wordalloc.report._ticks import in_full, in_thousands, log_axis
@@ -79,7 +78,7 @@ def _name_points(
     anchors, low, high = axes.transData.transform(rows).reshape(-1, 3, 2).transpose(1, 0, 2)
     markers = np.hstack([anchors - RADIUS, anchors + RADIUS])
     bars = np.hstack([low - CAP, high + CAP])
-    line = _along(axes.transData.transform(steps))
+    line = along(axes.transData.transform(steps))
     boxes = place(sizes, anchors, np.vstack([markers, bars]), line, np.array(axes.bbox.extents))
     for index, (text, name) in enumerate(zip(texts, methods, strict=True)):
         box, anchor = boxes[index], anchors[index]
@@ -92,12 +91,3 @@ def _leader(anchor: Floats, end: Floats, ink: tuple[float, float, float], figure
     """Return a thin line from the edge of a marker to its name."""
     start = anchor + (end - anchor) * min(1, RADIUS / np.hypot(*(end - anchor)))
     return Line2D(*zip(start, end, strict=True), color=ink, linewidth=0.6, transform=points(figure))
-
-
-def _along(corners: Floats, step: float = 8.0) -> Floats:
-    """Return places along a line of corners, no farther apart than `step`."""
-    pieces = [
-        start + np.linspace(0, 1, int(np.hypot(*(end - start)) / step) + 2)[:, None] * (end - start)
-        for start, end in itertools.pairwise(corners)
-    ]
-    return np.vstack([corners, *pieces])
