@@ -102,7 +102,7 @@ def test_damaged_counts_are_named_or_read_as_text(tmp_path, content, says):
     "text",
     [
         "{braces} begin this text\n",
-        '{"a": 1}\n{}\n',
+        '{"a": 1}\nand words\n',
         "{\n",
         "{ }}\n",
         '{"a": 1}, and more\n',

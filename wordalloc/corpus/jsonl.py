@@ -27,7 +27,7 @@ Lines = tuple[int, list[bytes], int]  # the number of the first, the lines, and 
 
 
 def is_jsonl(file: Input, start: bytes, column: str | None) -> bool:
-    """Tell whether the first two lines of a file are JSON objects, or its only line is one that has strings for text.
+    """Tell whether the first line of a file is a JSON object and the next begins as one, or it is one of strings alone.
 
     Parameters
     ----------
@@ -40,24 +40,26 @@ def is_jsonl(file: Input, start: bytes, column: str | None) -> bool:
     """
     if not start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
         return False
-    first, second = [*map(_object, _beginning(file)[:2]), ..., ...][:2]
-    if not first or not second:
-        return False
-    if second is not ... or column is not None:
-        return second is not ... or column in first
+    first, *others = _beginning(file) or [b""]
+    row = _object(first)
+    if not row or others:
+        return bool(row) and others[0].lstrip().startswith(b"{")
+    if column is not None:
+        return column in row
     # One object alone may hold ready counts, perhaps as digits in quotes, or be a tokenizer.json.
-    return "model" not in first and any(isinstance(value, str) and not value.isdigit() for value in first.values())
+    return "model" not in row and any(isinstance(value, str) and not value.isdigit() for value in row.values())
 
 
 def read_columns(file: Input) -> Columns:
-    """Return the keys of the first objects, and what their values are."""
+    """Return the keys of the first objects, and what their values are: strings where some are, for text is sought."""
     kinds: dict[str, set[str]] = {}
     for line in _beginning(file):
         for name, value in (_object(line) or {}).items():
             kinds.setdefault(name, set())
             if value is not None:
                 kinds[name].add(_KINDS[type(value)])
-    return [(name, " and ".join(sorted(found)) or NULLS) for name, found in kinds.items()]
+    listed = {name: STRINGS if STRINGS in found else " and ".join(sorted(found)) for name, found in kinds.items()}
+    return [(name, kind or NULLS) for name, kind in listed.items()]
 
 
 def read_rows(file: Input, names: Sequence[str], errors: str) -> Iterator[tuple[int, list[tuple[Any, ...]], int]]:

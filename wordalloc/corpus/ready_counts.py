@@ -163,7 +163,9 @@ def count_with_tokenizer(
         finished += text.size
     strangers = ids.keys() - tokens.ids.values()
     if strangers:
-        raise FormatError(f"{name}: damaged tokenizer.json: it makes the token {min(strangers)}, which it does not list")
+        raise FormatError(
+            f"{name}: damaged tokenizer.json: it makes the token {min(strangers)}, which it does not list"
+        )
     return {token: ids[number] for token, number in tokens.ids.items()}
 
 
