@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import encode, read_vocabulary, ready_counts, sources
+from wordalloc.corpus.columns import NUMBERS, STRINGS, count_columns
 from wordalloc.corpus.counting import limited
 from wordalloc.corpus.encode_to_folder import encode_to_folder
-from wordalloc.corpus.columns import NUMBERS, STRINGS, count_columns
 from wordalloc.corpus.parquet import read_columns
 from wordalloc.corpus.reading import Input, read_blocks
 from wordalloc.errors import InputError

@@ -24,7 +24,7 @@ _ROWS = 2048  # that are Python objects at a time
 def is_arrow(start: bytes) -> bool:
     """Tell whether a file begins as Arrow does, damaged or not.
 
-    >>> [is_arrow(start) for start in (b"ARROW1\\0\\0\\0", b"\\xff\\xff\\xff\\xff\\x88\\x01\\0\\0\\x10", b"ARROW1 is a word")]
+    >>> [is_arrow(start) for start in (b"ARROW1\\0\\0", b"\\xff\\xff\\xff\\xff\\x88\\x01\\0\\0", b"ARROW1 is a word")]
     [True, True, False]
     """
     return start.startswith(_FILE) or (start.startswith(_STREAM) and b"\0" in start[4:8])

@@ -1,4 +1,4 @@
-"""What a file of rows holds, text or ready counts: told by the names and types of its columns, for every engine alike."""
+"""What a file of rows holds, text or ready counts: told by the names and types of its columns, for every engine."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _row(file: Input, number: int, line: bytes, names: Sequence[str], errors: st
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON object: {str(error):.80}") from error
+        raise InputError(f"{where} is no JSON object: {error!s:.80}") from error
     if not isinstance(content, dict):
         raise InputError(f"{where} is no JSON object: {text!r:.60}")
     values = tuple(map(content.get, names))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from wordalloc.corpus.compressed import MAGICS, chunks
 from wordalloc.corpus.columns import Columns
+from wordalloc.corpus.compressed import MAGICS, chunks
 from wordalloc.corpus.tables import read_columns, read_text
 from wordalloc.errors import InputError
 from wordalloc.files import temporary_folder

@@ -1,4 +1,4 @@
-"""Counts that are ready: TSV, a JSON object, rows of words and counts, and the vocabularies of Hugging Face tokenizers."""
+"""Counts that are ready: TSV, a JSON object, rows of words and counts, and Hugging Face tokenizers' vocabularies."""
 
 from __future__ import annotations
 
