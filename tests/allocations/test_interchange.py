@@ -62,7 +62,12 @@ def test_the_other_kinds_as_tsv() -> None:
     head = "word\tcount\t"
     assert list(to_tsv(CLASSES)) == [head + "class\tslot\n", "a\t5\t0\t0\n", "b\t3\t1\t0\n", "c\t2\t0\t1\n"]
     assert list(to_tsv(TREE)) == [head + "code\n", "a\t5\t0\n", "b\t3\t10\n", "c\t2\t11\n"]
-    assert list(to_tsv(WITH_CLASSES)) == [head + "code\tclass_depth\n", "a\t5\t0\t1\n", "b\t3\t10\t1\n", "c\t2\t11\t1\n"]
+    assert list(to_tsv(WITH_CLASSES)) == [
+        head + "code\tclass_depth\n",
+        "a\t5\t0\t1\n",
+        "b\t3\t10\t1\n",
+        "c\t2\t11\t1\n",
+    ]
     assert list(to_tsv(Tree(Vocabulary(["a"], [1]), [0, 0], [], []))) == [head + "code\n", "a\t1\t\n"]
 
 

@@ -81,7 +81,9 @@ def to_json(what: Stored | Vocabulary) -> dict[str, Any]:
     Vocabulary({'a': 2, 'b': 1}, size=2)
     """
     about, columns = to_columns(what)
-    lists = {name: values.tolist() if isinstance(values, np.ndarray) else list(values) for name, values in columns.items()}
+    lists = {
+        name: values.tolist() if isinstance(values, np.ndarray) else list(values) for name, values in columns.items()
+    }
     return {**about, **lists}
 
 

@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,7 +100,9 @@ def write_parquet(what: Stored | Vocabulary, path: str | os.PathLike[str]) -> No
             options = f"FORMAT parquet, KV_METADATA {{{METADATA_KEY}: '{said}'}}"
             connection.execute(f"COPY rows TO '{target}' ({options})")
         except duckdb.IOException as error:
-            raise OutputError(f"cannot write {path}: {str(error).splitlines()[0]}; the file is left as it was") from error
+            raise OutputError(
+                f"cannot write {path}: {str(error).splitlines()[0]}; the file is left as it was"
+            ) from error
 
 
 def read_parquet(file: Input) -> Any:
@@ -117,7 +118,9 @@ def read_parquet(file: Input) -> Any:
     try:
         with connect(threads=1) as connection:
             about = _about(file, connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", path).fetchall())
-            types = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {ROWS}", path).fetchall()}
+            types = {
+                name: kind for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {ROWS}", path).fetchall()
+            }
             _check_types(file, types)
             chosen = ", ".join(f"{quoted(name)}::{_TYPES[name]} AS {quoted(name)}" for name in types)
             found = connection.execute(f"SELECT {chosen} FROM {ROWS}", path).fetchnumpy()
