@@ -140,13 +140,9 @@ def test_classes_that_are_numbers_already_keep_them(name: str) -> None:
     labels = [name.format(number) for number in (2, 0, 1, 2)]
     made = from_clusters(ClusterFile("srilm-classes", ["d", "c", "b", "a"], labels, None))
     assert made.vocabulary.words == ("a", "b", "c", "d") and made.word_class.tolist() == [2, 1, 0, 2]
-    labels = [name.format(number) for number in (3, 1, 2, 3)]  # from 1, as mkcls and SRILM begin: no number is left out
-    assert from_clusters(ClusterFile("mkcls-classes", ["d", "c", "b", "a"], labels, None)).word_class.tolist() == [
-        0,
-        1,
-        2,
-        0,
-    ]
+    labels = [name.format(number) for number in (3, 1, 2, 3)]  # without 0, so they are numbered anew
+    made = from_clusters(ClusterFile("mkcls-classes", ["d", "c", "b", "a"], labels, None))
+    assert made.word_class.tolist() == [0, 1, 2, 0]
 
 
 def test_counted_words_give_counts_and_text_options() -> None:

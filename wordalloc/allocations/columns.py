@@ -220,13 +220,13 @@ def _numbered(offsets: npt.NDArray[np.int64], digits: npt.NDArray[np.int64]) -> 
 
 
 def _bigrams(vocabulary: Vocabulary, columns: Mapping[str, Any], about: Mapping[str, Any]) -> Bigrams:
-    pairs = (_numbers(columns, name) for name in ("left", "right", "count"))
-    return Bigrams(vocabulary, *pairs, about.get("parameters"))
+    left, right, count = (_numbers(columns, name) for name in ("left", "right", "count"))
+    return Bigrams(vocabulary, left, right, count, about.get("parameters"))
 
 
 def _costs(vocabulary: Vocabulary, columns: Mapping[str, Any], about: Mapping[str, Any]) -> Costs:
-    nll = (_listed(columns, name) for name in ("row_nll", "col_nll"))
-    return Costs(vocabulary, *nll, _numbers(columns, "cell"), about.get("parameters"))
+    row_nll, col_nll = (_listed(columns, name) for name in ("row_nll", "col_nll"))
+    return Costs(vocabulary, row_nll, col_nll, _numbers(columns, "cell"), about.get("parameters"))
 
 
 _MAKERS: dict[str, Callable[[Vocabulary, Mapping[str, Any], Mapping[str, Any]], Any]] = {

@@ -162,7 +162,7 @@ def to_word_classes(what: Stored | Vocabulary) -> Iterator[str]:
 
 
 def to_mkcls_classes(what: Stored | Vocabulary) -> Iterator[str]:
-    """Yield the file of classes that mkcls writes: a word, a tab and the number of its class, sorted by the word's bytes.
+    """Yield the file of classes that mkcls writes: a word, a tab and the number of its class, by the words' bytes.
 
     Parameters
     ----------

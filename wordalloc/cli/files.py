@@ -83,9 +83,9 @@ _FORMS = {
 def export(file: str, form: str, output: str | None) -> None:
     """Write a file for other programs; docs/formats.md says what each format carries.
 
-    json and parquet: all of it, for wordalloc import to give back; tsv: word, count and address; brown-paths: bits, word
-    and count, as Brown clustering writes; word2vec-classes and mkcls-classes: a word and its class; srilm-classes: a
-    class, a probability and a word; dot: a drawing of a tree for Graphviz.
+    json and parquet: all of it, for wordalloc import to give back; tsv: word, count and address; brown-paths: bits,
+    word and count, as Brown clustering writes; word2vec-classes and mkcls-classes: a word and its class; srilm-classes:
+    a class, a probability and a word; dot: a drawing of a tree for Graphviz.
 
     \b
     Examples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from dataclasses import dataclass
 
@@ -114,13 +115,11 @@ def _told(line: str) -> str | None:
 def _fields(form: str, line: str) -> list[str] | None:
     """Return the fields of a line, None where they are not those of the format."""
     if form == "srilm-classes":
-        fields = line.split()
+        fields = re.split("[ \t]+", line.strip(" \t"))
         share = len(fields) == 3 and _is_share(fields[1])
         return fields if share or len(fields) == 2 else None
-    if form == "word2vec-classes" and "\t" not in line:
-        fields = line.rsplit(" ", 1)
-    else:
-        fields = line.split("\t")
+    spaced = form == "word2vec-classes" and "\t" not in line
+    fields = line.rsplit(" ", 1) if spaced else line.split("\t")
     if form == "brown-paths":
         return fields if len(fields) == 3 and all(fields[1:]) else None
     return fields if len(fields) == 2 and all(fields) else None

@@ -1,8 +1,8 @@
 """Allocations in Parquet, for other tools to read, and back: a row a word, and what the rows do not say beside them.
 
-The columns are ``word``, ``count``, perhaps ``id``, and the addresses of the kind; ``nodes`` of a tree is a list, and so
-are ``row_nll`` and ``col_nll`` of costs. Of bigrams the lists are ``next``, the ranks of the words that were seen behind
-a word, and ``next_count``. The rest is a JSON object under the key ``wordalloc`` of the file's own metadata.
+The columns are ``word``, ``count``, perhaps ``id``, and the addresses of the kind; ``nodes`` of a tree is a list, and
+so are ``row_nll`` and ``col_nll`` of costs. Of bigrams the lists are ``next``, the ranks of the words that were seen
+behind a word, and ``next_count``. The rest is a JSON object under the key ``wordalloc`` of the file's own metadata.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def import_file(
     path : path-like
         ``"-"`` for standard input.
     form : str, optional
-        One of `CLUSTERS`, ``tsv``, ``json`` or ``parquet``. Default: told by its content; ``word<TAB>number`` is then a class, not a count.
+        One of `CLUSTERS`, ``tsv``, ``json`` or ``parquet``. Default: told by its content; ``word<TAB>number`` is then
+        a class, not a count.
     read_counts : callable, optional
         Returns words with counts, for a format that has none.
     errors : {"strict", "replace"}
