@@ -191,6 +191,14 @@ DAMAGED = {
 }
 
 
+def test_rows_that_spark_does_not_read_are_refused(session, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    for read in (wordalloc.count, read_vocabulary):
+        with pytest.raises(InputError, match=r"a\.jsonl: is jsonl, but Spark reads text and Parquet here: leave out"):
+            read(tmp_path / "a.jsonl", engine="spark")
+
+
+
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named_alike(session, tmp_path, name):
     (tmp_path / "good.txt").write_text("good\n")
