@@ -198,7 +198,6 @@ def test_rows_that_spark_does_not_read_are_refused(session, tmp_path):
             read(tmp_path / "a.jsonl", engine="spark")
 
 
-
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named_alike(session, tmp_path, name):
     (tmp_path / "good.txt").write_text("good\n")
