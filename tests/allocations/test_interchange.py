@@ -12,6 +12,7 @@ from wordalloc import Bigrams, Classes, Cutoffs, Tree, Vocabulary, huffman
 from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
 from wordalloc.errors import InputError
 
+ABOUT = {"format_version": 1, "parameters": {}, "limits": {}, "text": None, "source": {}}
 ABC = Vocabulary.from_counts("abc", [5, 3, 2])
 BIGRAMS = Bigrams(ABC, [0, 2], [2, 1], [4, 1], {"eos": True})
 CLASSES = Classes(ABC, [0, 1, 0])
@@ -25,8 +26,9 @@ words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\
 def test_cutoffs_by_hand() -> None:
     vocabulary = Vocabulary(["é", "b", "c"], [5, 2, 0], ids=[2, 0, 1])
     cutoffs = Cutoffs(vocabulary, [1], {"by": "mass"})
-    assert list(to_tsv(cutoffs)) == ["é\t5\t0\n", "b\t2\t1\n", "c\t0\t1\n"]
+    assert list(to_tsv(cutoffs)) == ["word\tcount\tcluster\n", "é\t5\t0\n", "b\t2\t1\n", "c\t0\t1\n"]
     assert to_json(cutoffs) == {
+        **ABOUT,
         "kind": "cutoffs",
         "parameters": {"by": "mass"},
         "words": ["é", "b", "c"],
@@ -56,26 +58,32 @@ def test_words_that_tsv_cannot_carry(word: str) -> None:
 
 
 def test_the_other_kinds_as_tsv() -> None:
-    assert list(to_tsv(BIGRAMS)) == ["a\tc\t4\n", "c\tb\t1\n"]
-    assert list(to_tsv(CLASSES)) == ["a\t5\t0\t0\n", "b\t3\t1\t0\n", "c\t2\t0\t1\n"]
-    assert list(to_tsv(TREE)) == ["a\t5\t0\n", "b\t3\t10\n", "c\t2\t11\n"]
-    assert list(to_tsv(WITH_CLASSES)) == ["a\t5\t0\t1\n", "b\t3\t10\t1\n", "c\t2\t11\t1\n"]
-    assert list(to_tsv(Tree(Vocabulary(["a"], [1]), [0, 0], [], []))) == ["a\t1\t\n"]
+    assert list(to_tsv(BIGRAMS)) == ["left\tright\tcount\n", "a\tc\t4\n", "c\tb\t1\n"]
+    head = "word\tcount\t"
+    assert list(to_tsv(CLASSES)) == [head + "class\tslot\n", "a\t5\t0\t0\n", "b\t3\t1\t0\n", "c\t2\t0\t1\n"]
+    assert list(to_tsv(TREE)) == [head + "code\n", "a\t5\t0\n", "b\t3\t10\n", "c\t2\t11\n"]
+    assert list(to_tsv(WITH_CLASSES)) == [
+        head + "code\tclass_depth\n",
+        "a\t5\t0\t1\n",
+        "b\t3\t10\t1\n",
+        "c\t2\t11\t1\n",
+    ]
+    assert list(to_tsv(Tree(Vocabulary(["a"], [1]), [0, 0], [], []))) == [head + "code\n", "a\t1\t\n"]
 
 
 def test_the_other_kinds_as_json() -> None:
-    shared = {"words": ["a", "b", "c"], "counts": [5, 3, 2]}
+    shared = {**ABOUT, "words": ["a", "b", "c"], "counts": [5, 3, 2]}
     assert to_json(BIGRAMS) == {
+        **shared,
         "kind": "bigrams",
         "parameters": {"eos": True},
-        **shared,
         "left": [0, 2],
         "right": [2, 1],
         "count": [4, 1],
     }
-    assert to_json(CLASSES) == {"kind": "classes", "parameters": {}, **shared, "class": [0, 1, 0], "slot": [0, 0, 1]}
-    codes = {"code": ["0", "10", "11"], "class_depth": [1, 1, 1]}
-    assert json.loads(json.dumps(to_json(WITH_CLASSES))) == {"kind": "tree", "parameters": {}, **shared, **codes}
+    assert to_json(CLASSES) == {**shared, "kind": "classes", "class": [0, 1, 0], "slot": [0, 0, 1]}
+    codes = {"arity": 2, "code": ["0", "10", "11"], "class_depth": [1, 1, 1], "nodes": [[0], [0, 1], [0, 1]]}
+    assert json.loads(json.dumps(to_json(WITH_CLASSES))) == {**shared, "kind": "tree", **codes}
 
 
 # --- the paths of Brown clustering

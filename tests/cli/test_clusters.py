@@ -104,7 +104,7 @@ def test_bigrams_are_shown_and_exported(wordalloc, tmp_path):
     assert out.startswith("t.bigrams.safetensors: bigrams of 3 tokens") and "2 pairs of adjacent words, 2 of" in out
     shown = json.loads(done(wordalloc("show", "t.bigrams.safetensors", "--json")))
     assert (shown["kind"], shown["pairs"], shown["distinct_pairs"]) == ("bigrams", 2, 2)
-    assert done(wordalloc("export", "t.bigrams.safetensors", "--to", "tsv")) == "a\tb\t1\nb\ta\t1\n"
+    assert done(wordalloc("export", "t.bigrams.safetensors", "--to", "tsv")) == "left\tright\tcount\na\tb\t1\nb\ta\t1\n"
     exported = json.loads(done(wordalloc("export", "t.bigrams.safetensors", "--to", "json")))
     assert (exported["left"], exported["right"], exported["count"]) == ([0, 1], [1, 0], [1, 1])
 

@@ -68,7 +68,8 @@ def test_export_gives_each_word_its_address(wordalloc, corpus, tmp_path):
     wordalloc("cutoffs", corpus / "train.txt")
     cutoffs = package.load(tmp_path / "train.cutoffs.safetensors")
     _, tsv, _ = wordalloc("export", "train.cutoffs.safetensors", "--to", "tsv")
-    rows = [line.split("\t") for line in tsv.splitlines()]
+    head, *rows = [line.split("\t") for line in tsv.splitlines()]
+    assert head == ["word", "count", "cluster"]
     assert [row[0] for row in rows] == list(cutoffs.vocabulary.words)
     assert [int(row[2]) for row in rows] == cutoffs.cluster_of(range(len(rows))).tolist()
     _, text, _ = wordalloc("export", "train.cutoffs.safetensors", "--to", "json")

@@ -20,6 +20,7 @@ from tests.corpus.test_wordnet import NOUNS, VERBS, data_file, index_file
 from tests.processes import run_commands
 from wordalloc.allocations import Costs
 from wordalloc.cli.commands import commands
+from wordalloc.cli.files import IMPORTED, export
 
 # What is not an offline command, and why it is not here.
 ELSEWHERE = {
@@ -46,6 +47,8 @@ COMMANDS = [
     "count vocab.json WORDS",
     "count tokenizer.json WORDS",
     "count counts.tsv --min-count 2",
+    "count rows.jsonl --column body",
+    "count tokenizer.json rows.jsonl --column body",
     "bigrams TEXTS --max-size 300",
     "bigrams WORDS --errors replace",
     "encode text0 text1 --vocabulary vocabulary.safetensors",
@@ -80,7 +83,8 @@ COMMANDS = [
     "report classes.safetensors tree.safetensors table.safetensors costs.safetensors",
     *(f"show {kind}.safetensors" for kind in ("classes", "tree", "table", "costs")),
     "show table.safetensors --row 1",
-    *(f"export tree.safetensors --to {form}" for form in ("tsv", "json", "brown-paths", "word2vec-classes", "dot")),
+    *(f"export tree.safetensors --to {form}" for form in (*IMPORTED, "dot")),
+    *(f"import exported.{form} --from {form}" for form in IMPORTED),
     *(f"plot {kind}.safetensors" for kind in ("vocabulary", "cutoffs", "classes", "tree", "table")),
     "plot cutoffs.safetensors --what frontier",
     "import paths",
@@ -133,6 +137,8 @@ def make_ready_files(folder: Path) -> None:
         json.dumps({"version": "1.0", "model": model, "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}})
     )
     (folder / "counts.tsv").write_text("".join(f"{word}\t{1 + number % 3}\n" for word, number in numbered.items()))
+    rows = ({"id": "x", "body": f"dog saw {word}\nthe\tbox"} for word in words)
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "clusters").write_text("".join(f"{word} {number % 4}\n" for word, number in numbered.items()))
     vectors = np.random.default_rng(0).standard_normal((14_000, 2))
     rows = "".join(f"W{number} {x:.4f} {y:.4f}\n" for number, (x, y) in enumerate(vectors))
@@ -156,6 +162,11 @@ def make_allocations(folder: Path) -> None:
     tree.save(folder / "tree.safetensors")
     listed = zip(codes, vocabulary.words, strict=True)
     (folder / "paths").write_text("".join(f"{code}\t{word}\t1\n" for code, word in listed))
+    for form in IMPORTED:
+        export.main(
+            [str(folder / "tree.safetensors"), "--to", form, "-o", str(folder / f"exported.{form}")],
+            standalone_mode=False,
+        )
     small = package.Vocabulary(vocabulary.words[:30], vocabulary.counts[:30])
     for name, words, side in (("", vocabulary, 1 + int(size**0.5)), ("small.", small, 6)):
         table = package.initial_table(words, side, by="frequency")

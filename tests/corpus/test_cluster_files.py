@@ -35,7 +35,8 @@ def test_a_paths_file(tmp_path):
 @pytest.mark.parametrize("separator", [b" ", b"\t"], ids=["word2vec", "mkcls"])
 def test_a_file_of_words_and_classes(tmp_path, separator):
     found = read_clusters(write(tmp_path, CLASSES.replace(b" ", separator)))
-    assert found == ClusterFile("word2vec-classes", ["the", "cat", "dog"], ["1", "0", "0"], None)
+    kind = "word2vec-classes" if separator == b" " else "mkcls-classes"
+    assert found == ClusterFile(kind, ["the", "cat", "dog"], ["1", "0", "0"], None)
 
 
 @pytest.mark.parametrize("content", [PATHS, CLASSES])

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import reading
+from wordalloc.corpus.compressed import zstd
 from wordalloc.corpus.engine import connect, open_database
-from wordalloc.corpus.reading import zstd
 from wordalloc.errors import InputError
 
 # Everything that separates somewhere, and separates here or does not.

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import encode, read_vocabulary, ready_counts, sources
+from wordalloc.corpus.columns import NUMBERS, STRINGS, count_columns
 from wordalloc.corpus.counting import limited
 from wordalloc.corpus.encode_to_folder import encode_to_folder
-from wordalloc.corpus.parquet import NUMBERS, STRINGS, count_columns, read_columns
+from wordalloc.corpus.parquet import read_columns
 from wordalloc.corpus.reading import Input, read_blocks
 from wordalloc.errors import InputError
 
@@ -101,7 +102,7 @@ def test_damaged_counts_are_named_or_read_as_text(tmp_path, content, says):
     "text",
     [
         "{braces} begin this text\n",
-        '{"a": 1}\n{"a": 2}\n',
+        '{"a": 1}\nand words\n',
         "{\n",
         "{ }}\n",
         '{"a": 1}, and more\n',
@@ -119,7 +120,7 @@ def test_no_more_is_read_of_a_text_than_shows_that_it_is_no_json(tmp_path, monke
     (tmp_path / "lines.jsonl").write_text('{"text": "some words"}\n' * 20_000)
     with monkeypatch.context() as patch:
         patch.setattr(sources, "read_json", lambda *_: pytest.fail("it was read as JSON"))
-        assert read_vocabulary(tmp_path / "lines.jsonl").source["tokens"] == 4 * 20_000
+        assert read_vocabulary(tmp_path / "lines.jsonl").source["tokens"] == 3 * 20_000
     monkeypatch.setattr(ready_counts, "MAX_JSON", 100_000)
     (tmp_path / "huge.json").write_text(json.dumps({f"w{i}": i + 1 for i in range(100_000)}))
     with pytest.raises(InputError, match=r"huge\.json: more than 100,000 bytes of JSON; give counts as TSV or Parquet"):
@@ -300,7 +301,7 @@ def test_parquet_is_encoded_as_it_is_counted(tmp_path):
 def test_rows_of_parquet_in_blocks(tmp_path):
     query = "SELECT i AS file_row_number, 'w' || i AS text FROM range(5000) t(i)"
     path = write_rows(tmp_path / "a.parquet", query)  # a column called as DuckDB calls the rows' numbers
-    file = Input(path, "a.parquet", path.stat().st_size, column="text")
+    file = Input(path, "a.parquet", path.stat().st_size, form="parquet", column="text")
     blocks = list(read_blocks(file, "strict", block_bytes=1000))
     assert "".join(block for block, _ in blocks) == "".join(f"w{i}\n" for i in range(5000))
     assert max(len(block) for block, _ in blocks) < 1000 + len("w4999\n")
@@ -331,7 +332,7 @@ def test_which_columns_are_ready_counts(columns, expected):
 
 def test_a_parquet_without_a_clear_text_says_what_to_do(tmp_path):
     path = write_rows(tmp_path / "a.parquet", "SELECT 'x' AS title, 'y' AS body")
-    with pytest.raises(InputError, match=r"wordalloc count --column NAME; the file has: title .*, body"):
+    with pytest.raises(InputError, match=r"name one with --column, or call it text; the file has: title .*, body"):
         read_vocabulary(path)
 
 

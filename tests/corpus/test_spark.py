@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import wordalloc
 from wordalloc.corpus import encode, read_bigrams, read_vocabulary
+from wordalloc.corpus.compressed import zstd
 from wordalloc.corpus.encode_to_folder import encode_to_folder
-from wordalloc.corpus.reading import zstd
 from wordalloc.corpus.spark.session import open_session
 from wordalloc.errors import InputError, WordallocError
 
@@ -189,6 +189,13 @@ DAMAGED = {
     "empty.txt": b"",
     "blank.txt": b" \t\n\v\f\r\n",
 }
+
+
+def test_rows_that_spark_does_not_read_are_refused(session, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    for read in (wordalloc.count, read_vocabulary):
+        with pytest.raises(InputError, match=r"a\.jsonl: is jsonl, but Spark reads text and Parquet here: leave out"):
+            read(tmp_path / "a.jsonl", engine="spark")
 
 
 @pytest.mark.parametrize("name", DAMAGED)

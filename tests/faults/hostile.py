@@ -10,6 +10,7 @@ loads still one that keeps every rule of its kind; and does its memory stay with
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from tests.faults.hostile_texts import text_cases
 from tests.faults.tally import Tally
 
 OFFLINE = ("wordalloc.cli.commands", "wordalloc.corpus", "wordalloc.pipelines.importing", "duckdb", "safetensors.numpy")
+OFFLINE += ("pyarrow.ipc",) if importlib.util.find_spec("pyarrow") else ()
 A_FEW = 2  # cases of a group, where time is short
 TRAINING = (*OFFLINE, "wordalloc.training", "wordalloc.pipelines.compare", "torch._dynamo")
 

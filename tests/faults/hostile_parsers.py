@@ -1,4 +1,4 @@
-"""Every other file that a command reads: ready counts, tokenizers, clusters, vectors, WordNet, profiles."""
+"""Every other file that a command reads: ready counts, datasets, tokenizers, clusters, vectors, WordNet, profiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ import numpy as np
 from tests.allocations import raw
 from tests.corpus.test_wordnet import NOUNS, VERBS, data_file, index_file
 from tests.faults.hostile_case import Case
+from wordalloc import Classes, Tree, Vocabulary
 from wordalloc.algorithms.cost_model import CostModel
+from wordalloc.allocations.interchange import to_json, to_srilm_classes, to_tsv
+from wordalloc.corpus.parquet_allocations import write_parquet
 
 TEXT = b"the cat saw the dog\nthe dog saw a man\nthe man went\n"
 OUT = ("-o", "out.safetensors")
@@ -120,6 +123,13 @@ def formats() -> dict[str, Format]:
         ),
         "brown paths": Format({"paths": paths}, "paths", ("import", "paths", *OUT), _paths()),
         "word classes": Format({"c": classes, **text}, "c", ("import", "c", "--counts", "text.txt", *OUT), _classes()),
+        "allocation as JSON": _imported(_as_json(tree()), _json_allocations()),
+        "allocation as Parquet": _imported(_as_parquet(), _parquet_allocations()),
+        "allocation as TSV": _imported("".join(to_tsv(tree())).encode(), _tsv_allocations()),
+        "SRILM's classes": _imported("".join(to_srilm_classes(_classes_of(tree()))).encode(), _srilm()),
+        "text as JSONL": Format({"counts": JSONL}, "counts", (*count, "--column", "text"), _jsonl()),
+        **_arrow_format((*count, "--column", "text")),
+        "vectors in binary": Format({"v": binary_vectors(), **text}, "v", (*kmeans, "v", *OUT), _binary_vectors()),
         "vectors as text": Format({"v": vectors(), **text}, "v", (*kmeans, "v", *OUT), _vectors()),
         "vectors as tensors": Format(
             {"v.safetensors": raw.pack(tensor, None), **text},
@@ -420,3 +430,228 @@ def _profiles(profile: dict[str, Any]) -> dict[str, bytes]:
     wrong["an unknown key"] = json.dumps({**profile, "\x1b[31m": 1}).encode()
     wrong["no UTF-8"] = b'{"name": "\xff"}'
     return wrong
+
+
+JSONL = b'{"id": 1, "text": "the cat saw"}\n{"text": null}\n{"id": 3, "text": "the dog \\u00e9\\n"}\n'
+
+
+def _jsonl() -> dict[str, bytes]:
+    values = [
+        "7",
+        "1.5",
+        "[]",
+        "{}",
+        "true",
+        "NaN",
+        "9" * 5000,
+        '"\\ud800"',
+        '"\\u0000"',
+        '"\x01"',
+        '"a", "text": "b"',
+        '"a',
+    ]
+    return {
+        **{f"a text of {value!r:.20}": JSONL + f'{{"text": {value}}}\n'.encode() for value in values},
+        "nothing but objects": b"{}\n{}\n",
+        "no such column": b'{"id": 1}\n{"id": 2}\n',
+        "nothing but null": b'{"text": null}\n{"text": null}\n',
+        "blank lines": b"\n \n" + JSONL.replace(b"\n", b"\n\n\n"),
+        "a list on a later line": JSONL + b'["text"]\n',
+        "lines nested 100,000 deep": JSONL + b'{"text": ' + _DEEP + b"}\n",
+        "no UTF-8": JSONL + b'{"text": "\xff"}\n',
+        "UTF-16": JSONL.decode().encode("utf-16"),
+        "a line of 20 MB": JSONL + b'{"text": "' + b"x " * 10_000_000 + b'"}\n',
+        "20,000 columns": b"".join(json.dumps({f"c{n}": n for n in range(20_000)}).encode() + b"\n" for _ in range(2)),
+        "an escape in a name": b'{"\\u001b[31m": "a"}\n{"\\u001b[31m": "b"}\n',
+        "CR alone": JSONL.replace(b"\n", b"\r"),
+    }
+
+
+def _arrow_format(arguments: tuple[str, ...]) -> dict[str, Format]:
+    """Return both IPC formats, where the package that reads them is there."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return {}
+
+    def written(opened: Any, table: Any) -> bytes:
+        sink = pa.BufferOutputStream()
+        with opened(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=2)
+        return sink.getvalue().to_pybytes()
+
+    table = pa.table({"id": [1, 2, 3], "text": ["the cat", None, "the dog"]})
+    stream, file = written(pa.ipc.new_stream, table), written(pa.ipc.new_file, table)
+    by_hand = {
+        "magic alone": b"ARROW1\0\0",
+        "a marker alone": b"\xff" * 4 + bytes(4),
+        "a schema of 2 GB": b"\xff" * 4 + b"\xff\xff\xff\x7f" + stream[8:],
+        "a schema of -1 bytes": b"\xff" * 8 + stream[8:],
+        "a file's beginning before a stream": b"ARROW1\0\0" + stream,
+        "no UTF-8": stream.replace(b"the cat", b"the \xffat"),
+        "numbers": written(pa.ipc.new_stream, pa.table({"text": [1, 2]})),
+        "two columns of one name": written(pa.ipc.new_stream, pa.table([["a"], ["b"]], names=["text", "text"])),
+        "lists": written(pa.ipc.new_stream, pa.table({"text": [["a"], ["b"]]})),
+        "nulls": written(pa.ipc.new_stream, pa.table({"text": pa.nulls(3)})),
+        "no rows": written(pa.ipc.new_file, table.slice(0, 0)),
+        **{f"a stream cut at {end}": stream[:end] for end in range(9, len(stream), 90)},
+        **{f"a file cut at {end}": file[:end] for end in range(9, len(file), 90)},
+    }
+    return {
+        "text as an Arrow stream": Format({"counts": stream}, "counts", arguments, by_hand),
+        "text as an Arrow file": Format({"counts": file}, "counts", arguments, {}),
+    }
+
+
+def tree() -> Tree:
+    """Return a tree that names classes."""
+    vocabulary = Vocabulary(["the", "cat", "saw"], [4, 2, 1])
+    return Tree(vocabulary, [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1], 2, [1, 1, 1])
+
+
+def _classes_of(named: Tree) -> Classes:
+    return named.cut()
+
+
+def _imported(content: bytes, by_hand: dict[str, bytes]) -> Format:
+    return Format({"file": content}, "file", ("import", "file", *OUT), by_hand)
+
+
+def _as_json(content: Any) -> bytes:
+    return json.dumps(to_json(content)).encode()
+
+
+def _json_allocations() -> dict[str, bytes]:
+    whole = to_json(tree())
+    cases = {
+        **{name: content for name, content in _NO_JSON.items() if name != "a list"},
+        "a list": b'[{"kind": "tree"}]',
+    }
+    wrong: tuple[Any, ...] = (
+        None,
+        -1,
+        2**70,
+        1.5,
+        "x",
+        [],
+        {},
+        [[]],
+        [None] * 3,
+        ["0"] * 3,
+        [[0]] * 3,
+        [2**63] * 3,
+        True,
+    )
+    for key in whole:
+        cases[f"no {key}"] = json.dumps({name: value for name, value in whole.items() if name != key}).encode()
+        for value in wrong:
+            cases[f"{key} is {value!r:.20}"] = json.dumps({**whole, key: value}).encode()
+    for kind in ("vocabulary", "bigrams", "cutoffs", "classes", "table", "costs", "\x1b[31m"):
+        cases[f"the kind {kind!r}"] = json.dumps({**whole, "kind": kind}).encode()
+    huge = {"kind": "table", "words": ["a", "b"], "counts": [2, 1], "row": [0, 2**62], "column": [0, 2**62]}
+    return {
+        **cases,
+        "a table of 2**124 cells": json.dumps(huge).encode(),
+        "rows of costs of other lengths": json.dumps(
+            {
+                "kind": "costs",
+                "words": ["a", "b"],
+                "counts": [2, 1],
+                "row_nll": [[1], [1, 2]],
+                "col_nll": [[1], [1]],
+                "cell": [0, 1],
+            }
+        ).encode(),
+        "a key twice": b'{"kind": "tree", "kind": "tree"}',
+        "a lone surrogate": json.dumps({**whole, "words": ["the", "\ud800", "x"]}).encode(),
+        "a chain of 3000": _as_json(_chain(3000)),
+    }
+
+
+def _chain(size: int) -> Any:
+    codes = ["1" * n + "0" for n in range(size - 1)] + ["1" * (size - 1)]
+    vocabulary = Vocabulary([f"w{n:05}" for n in range(size)], np.zeros(size, np.int64))
+    digits = np.array(list(map(int, "".join(codes))))
+    offsets = np.concatenate(([0], np.cumsum([len(code) for code in codes])))
+    return Tree(vocabulary, offsets, np.concatenate([np.arange(len(code)) for code in codes]), digits)
+
+
+def _as_parquet() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_parquet(tree(), Path(folder) / "a")
+        return (Path(folder) / "a").read_bytes()
+
+
+def _parquet_allocations() -> dict[str, bytes]:
+    whole = _as_parquet()
+    return {
+        "cut in half": whole[: len(whole) // 2],
+        "metadata that is no JSON": whole.replace(b'{"arity', b'["arity'),
+        "metadata that is a number": whole.replace(b'{"arity": 2', b"7" + b" " * 10),
+        "another kind": whole.replace(b'"kind": "tree"', b'"kind": "tabl"'),
+        "other columns": parquet("('the', 4, 'x')", "word, count, x"),
+        "no words": parquet("(4)", "count"),
+        "no count": parquet("('the')", "word"),
+        "a null": parquet("('the', 4), (NULL, 1)"),
+        "counts that are strings": parquet("('the', '4')"),
+        "fractions": parquet("('the', 0.5)"),
+        "a count of 127 bits": parquet("('the', 170141183460469231731687303715884105727::HUGEINT)"),
+        "no rows": parquet("", query="SELECT 'x' AS word, 1 AS count WHERE false"),
+        "a class without its number": parquet("('the', 4, 1), ('cat', 1, 1)", "word, count, class"),
+        "a null in a list": parquet("('the', 4, '0', [NULL]), ('cat', 1, '1', [0])", "word, count, code, nodes"),
+        "null lists": parquet("('the', 4, '0', NULL::INT[]), ('cat', 1, '1', [0])", "word, count, code, nodes"),
+        "lists of lists": parquet("('the', 4, '0', [[0]]), ('cat', 1, '1', [[0]])", "word, count, code, nodes"),
+        "pairs of no words": parquet("('the', 4, [7], [1]), ('cat', 1, [0], [1])", "word, count, next, next_count"),
+        "more pairs than counts": parquet("('the', 4, [1, 0], [1])", "word, count, next, next_count"),
+    }
+
+
+def _tsv_allocations() -> dict[str, bytes]:
+    head = b"word\tcount\t"
+    return {
+        "a header alone": head + b"code\n",
+        "a field too many": head + b"cluster\nthe\t4\t0\t0\n",
+        "a cluster of -1": head + b"cluster\nthe\t4\t-1\n",
+        "clusters out of order": head + b"cluster\nthe\t4\t1\ncat\t1\t0\n",
+        "a slot that is none": head + b"class\tslot\nthe\t4\t0\t7\n",
+        "a row of 2**62": head + b"row\tcolumn\nthe\t4\t4611686018427387904\t4611686018427387904\n",
+        "counts that rise": head + b"cluster\nthe\t4\t0\ncat\t5\t1\n",
+        "a word twice": head + b"cluster\nthe\t4\t0\nthe\t4\t1\n",
+        "codes with a gap": head + b"code\nthe\t4\t0\ncat\t1\t2\n",
+        "codes with dots": head + b"code\nthe\t4\t0.1\ncat\t1\t0..0\n",
+        "a digit of 5000 digits": head + b"code\nthe\t4\t0.0\ncat\t1\t0." + b"9" * 5000 + b"\n",
+        "another script's digits": head + "code\nthe\t4\t0\ncat\t1\t\u0661\n".encode(),
+        "pairs without counts": b"left\tright\tcount\nthe\tcat\t1\n",
+        "a blank line": head + b"cluster\nthe\t4\t0\n\ncat\t1\t0\n",
+        "NUL": head + b"cluster\nthe\0\t4\t0\n",
+    }
+
+
+def _srilm() -> dict[str, bytes]:
+    return {
+        "two words": b"A 0.5 the cat\nA 0.5 dog\n",
+        "a word twice": b"A 0.5 the\nB 1 the\n",
+        "a share of 2": b"A 0.5 the\nA 2 cat\n",
+        "nan": b"A 0.5 the\nA nan cat\n",
+        "a blank line": b"A 0.5 the\n\nA 0.5 cat\n",
+        "a share of 5000 digits": b"A 0.5 the\nA 0." + b"5" * 5000 + b" cat\n",
+        "numbers beyond K": b"CLASS-00009 1 the\nCLASS-999999999999 1 cat\n",
+    }
+
+
+def binary_vectors() -> bytes:
+    """Return word2vec's binary format."""
+    rows = (word.encode() + b" " + np.full(3, n - 0.7, "<f4").tobytes() + b"\n" for n, word in enumerate(WORDS))
+    return f"{len(WORDS)} 3\n".encode() + b"".join(rows)
+
+
+def _binary_vectors() -> dict[str, bytes]:
+    rows = binary_vectors().split(b"\n", 1)[1]
+    headers = ("4611686018427387904 3", "9 4611686018427387904", "9 999999999", "9 65536", "9 0", "0 3", "8 3", "9 4")
+    return {
+        **{f"a header of {header}": header.encode() + b"\n" + rows for header in headers},
+        "cut": binary_vectors()[:-20],
+        "nan": binary_vectors().replace(np.full(3, 1 - 0.7, "<f4").tobytes(), np.full(3, np.nan, "<f4").tobytes()),
+        "a pickle": b"\x80\x04\x95" + bytes(40),
+        "a model of fastText's": (793712314).to_bytes(4, "little") + bytes(400),
+    }

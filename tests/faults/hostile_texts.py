@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.faults.hostile_case import Case
-from wordalloc.corpus.reading import LONGEST, zstd
+from wordalloc.corpus.compressed import zstd
+from wordalloc.corpus.reading import LONGEST
 
 FILE, OUT = "text.txt", "out.safetensors"
 COUNT = ("count", FILE, "-o", OUT)

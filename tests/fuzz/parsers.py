@@ -13,15 +13,16 @@ from tests.faults.hostile_parsers import TEXT, formats, vectors
 from tests.faults.invariants import check
 from wordalloc import Vocabulary, load
 from wordalloc.cli.cutoffs import read_profile
-from wordalloc.corpus import read_clusters, read_vocabulary
+from wordalloc.corpus import read_vocabulary
 from wordalloc.corpus.reading import Input, read_blocks
 from wordalloc.corpus.word_vectors import read_vectors
 from wordalloc.corpus.wordnet import read_wordnet
 from wordalloc.errors import WordallocError
-from wordalloc.pipelines.importing import from_clusters
+from wordalloc.pipelines.importing import import_file
 from wordalloc.training.checkpoint import load_checkpoint
 from wordalloc.training.run_directory import RunDirectory
 
+IMPORTED = ("JSON", "Parquet", "TSV")
 VOCABULARY = Vocabulary.from_counts(["the", "cat", "saw", "dog", "a", "man", "went", "<eos>", "<unk>"], range(9, 0, -1))
 
 
@@ -46,8 +47,8 @@ def _tokenizer(file: Path) -> None:
     check(read_vocabulary(file, counts=counts))
 
 
-def _clusters(file: Path) -> None:
-    check(from_clusters(read_clusters(file)))
+def _imported(file: Path) -> None:
+    check(import_file(file))
 
 
 def _vectors(file: Path) -> None:
@@ -92,7 +93,7 @@ PARSERS: dict[str, Callable[[Path], None]] = {
     "text": _text,
     "counts": _counts,
     "tokenizer": _tokenizer,
-    "clusters": _clusters,
+    "imported": _imported,
     "vectors": _vectors,
     "tensors": _tensors,
     "wordnet-data": _wordnet("data.noun"),
@@ -122,9 +123,9 @@ def seeds(name: str) -> list[bytes]:
     """Return sound files to begin with."""
     known = formats()
     of_format = {
-        "counts": ["counts as TSV", "counts as JSON", "counts as Parquet"],
+        "counts": ["counts as TSV", "counts as JSON", "counts as Parquet", "text as JSONL"],
         "tokenizer": ["tokenizer.json", "vocab.json"],
-        "clusters": ["brown paths", "word classes"],
+        "imported": ["brown paths", "word classes", "SRILM's classes", *(f"allocation as {x}" for x in IMPORTED)],
         "tensors": ["vectors as tensors"],
         "wordnet-data": ["WordNet"],
         "wordnet-index": ["WordNet's index"],

@@ -135,11 +135,21 @@ def test_classes_are_numbered_by_their_first_words() -> None:
     assert made.parameters == {"algorithm": "imported"}
 
 
+@pytest.mark.parametrize("name", ["{}", "CLASS-{:05}"])
+def test_classes_that_are_numbers_already_keep_them(name: str) -> None:
+    labels = [name.format(number) for number in (2, 0, 1, 2)]
+    made = from_clusters(ClusterFile("srilm-classes", ["d", "c", "b", "a"], labels, None))
+    assert made.vocabulary.words == ("a", "b", "c", "d") and made.word_class.tolist() == [2, 1, 0, 2]
+    labels = [name.format(number) for number in (3, 1, 2, 3)]  # without 0, so they are numbered anew
+    made = from_clusters(ClusterFile("mkcls-classes", ["d", "c", "b", "a"], labels, None))
+    assert made.word_class.tolist() == [0, 1, 2, 0]
+
+
 def test_counted_words_give_counts_and_text_options() -> None:
     counted = Vocabulary.from_counts(
         ["b", "a", "c"], [7, 2, 1], text=TextOptions(lowercase=True), source={"names": ["corpus.txt"]}
     )
-    clusters = ClusterFile("word2vec-classes", ["x", "a", "b"], ["0", "0", "1"], None)
+    clusters = ClusterFile("word2vec-classes", ["x", "a", "b"], ["7", "7", "1"], None)
     made = from_clusters(clusters, counted)
     assert made.vocabulary.words == ("b", "a", "x") and made.vocabulary.counts.tolist() == [7, 2, 0]
     assert made.vocabulary.text == TextOptions(lowercase=True) and made.vocabulary.source == {"names": ["corpus.txt"]}

@@ -261,13 +261,25 @@ def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters:
         take(name, tensors, "words.offsets", np.int64),
         take(name, tensors, "counts", np.int64),
         ids=take(name, tensors, "ids", np.int64) if "ids" in tensors else None,
-        text=None if text is None else _text_options(text),
+        text=None if text is None else text_options(text),
         source=header["source"],
         parameters=parameters,
     )
 
 
-def _text_options(text: dict[str, Any]) -> TextOptions:
+def text_options(text: dict[str, Any]) -> TextOptions:
+    """Return the text options that a file holds.
+
+    Parameters
+    ----------
+    text : dict
+        As `TextOptions.to_json` gives them.
+
+    Raises
+    ------
+    InputError
+        If it holds other options, or impossible values.
+    """
     names = [field.name for field in fields(TextOptions)]
     if sorted(text) != sorted(names):
         raise InputError(f"'text' must hold exactly {names}")

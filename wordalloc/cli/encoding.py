@@ -6,7 +6,7 @@ import click
 
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, percent
-from wordalloc.cli.sources import Source, engine_options
+from wordalloc.cli.sources import COLUMN_OPTION, Source, engine_options
 
 
 @click.command()
@@ -19,6 +19,7 @@ from wordalloc.cli.sources import Source, engine_options
     metavar="FILE",
     help="What gives the ids: any allocation.",
 )
+@COLUMN_OPTION
 @engine_options
 @click.option("-o", "--output", metavar="FOLDER", help="Where to write (default: ./<source>.ids).")
 @json_option

@@ -1,15 +1,24 @@
-"""``wordalloc show`` and ``wordalloc export``: what a file holds."""
+"""``wordalloc show``, ``export`` and ``import``: what a file holds, and what other programs make of it and make."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree, load
-from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
+from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree, load, save
+from wordalloc.allocations.interchange import (
+    to_brown_paths,
+    to_dot,
+    to_json,
+    to_mkcls_classes,
+    to_srilm_classes,
+    to_tsv,
+    to_word_classes,
+)
 from wordalloc.checks import printable
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
@@ -21,6 +30,7 @@ from wordalloc.files import atomic_path
 from wordalloc.vocabulary import Vocabulary
 
 _SHOWN_WORDS = 6
+IMPORTED = ("tsv", "json", "parquet", "brown-paths", "word2vec-classes", "mkcls-classes", "srilm-classes")
 
 
 @click.command()
@@ -51,49 +61,44 @@ def show(file: str, row: int | None, as_json: bool) -> None:
         return
     kind = content.kind if isinstance(content, Stored) else "vocabulary"
     click.echo(f"{printable(file)}: {kind} of {counted(vocabulary)}\n")
-    if isinstance(content, Cutoffs):
-        _print_bands(content)
-    elif isinstance(content, Classes):
-        print_classes(content)
-    elif isinstance(content, Tree):
-        print_tree(content)
-    elif isinstance(content, Bigrams):
-        click.echo(pairs_line(content))
-    elif isinstance(content, Table):
-        show_table(content)
-    elif isinstance(content, Costs):
-        rows, columns = content.shape
-        click.echo(
-            f"costs in {rows} rows and {columns} columns: {content.objective(content.cell):,.1f} nats as they are"
-        )
-    else:
-        click.echo("most frequent: " + " ".join(map(printable, vocabulary.words_at(range(vocabulary.size)[:12]))))
+    _print_content(content, vocabulary)
     _print_origin(content, vocabulary)
 
 
 _FORMS = {
     "tsv": to_tsv,
-    "json": lambda content: iter([json.dumps(to_json(content), ensure_ascii=False) + "\n"]),
+    "json": lambda content: _json_pieces(to_json(content)),
     "brown-paths": to_brown_paths,
     "word2vec-classes": to_word_classes,
+    "mkcls-classes": to_mkcls_classes,
+    "srilm-classes": to_srilm_classes,
     "dot": to_dot,
 }
 
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.option("--to", "form", type=click.Choice(list(_FORMS)), required=True, help="The format to write.")
+@click.option("--to", "form", type=click.Choice([*_FORMS, "parquet"]), required=True, help="The format to write.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Where to write (default: stdout).")
 def export(file: str, form: str, output: str | None) -> None:
-    """Write a file's words, counts and addresses as text.
+    """Write a file for other programs; docs/formats.md says what each format carries.
 
-    brown-paths: bits, word and count, as Brown clustering writes; word2vec-classes: a word and its class a line; dot:
-    a drawing of a tree for Graphviz.
+    json and parquet: all of it, for wordalloc import to give back; tsv: word, count and address; brown-paths: bits,
+    word and count, as Brown clustering writes; word2vec-classes and mkcls-classes: a word and its class; srilm-classes:
+    a class, a probability and a word; dot: a drawing of a tree for Graphviz.
 
     \b
-    Example:
+    Examples:
       wordalloc export corpus.cutoffs.safetensors --to tsv -o corpus.tsv
+      wordalloc export corpus.classes.safetensors --to srilm-classes -o corpus.classes
     """
+    if form == "parquet":
+        from wordalloc.corpus.parquet_allocations import write_parquet
+
+        if output is None:
+            raise InputError("Parquet is no text to print; name a file with -o")
+        write_parquet(load(file), output)
+        return
     lines = _FORMS[form](load(file))
     if output is None:
         for line in lines:
@@ -103,8 +108,21 @@ def export(file: str, form: str, output: str | None) -> None:
         written.writelines(lines)
 
 
+def _json_pieces(content: dict[str, Any]) -> Iterator[str]:
+    """Yield a JSON object key by key, so that no more than one list is text at a time."""
+    for number, (name, value) in enumerate(content.items()):
+        yield ("{" if number == 0 else ", ") + f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+    yield "}\n"
+
+
 @click.command("import")
 @click.argument("file", type=click.Path())
+@click.option(
+    "--from",
+    "form",
+    type=click.Choice(IMPORTED),
+    help="The format, where its content does not tell: word<TAB>number is a class, but a count from tsv.",
+)
 @click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
 @click.option(
     "--errors",
@@ -112,34 +130,35 @@ def export(file: str, form: str, output: str | None) -> None:
     default="strict",
     help="Bytes that are not UTF-8: stop, or U+FFFD.",
 )
-@output_option("default: ./<file>.tree.safetensors or .classes.safetensors")
+@output_option("default: ./<file>.<kind>.safetensors")
 @json_option
-def import_(file: str, counts: str | None, errors: str, output: str | None, as_json: bool) -> None:
-    """Take over clusters that another program made, told apart by their content.
+def import_(file: str, form: str | None, counts: str | None, errors: str, output: str | None, as_json: bool) -> None:
+    """Take over what another program made, or what wordalloc export wrote; told apart by its content.
 
     A paths file of Brown clustering (bits, word and count, separated by tabs) becomes a tree, with a Huffman tree over
-    the words that share their bits; a file of a word and its class on each line (word2vec, mkcls) becomes classes.
+    the words that share their bits; a file of a word and its class on each line (word2vec, mkcls), or of a class, a
+    probability and a word (SRILM), becomes classes. JSON and Parquet give back exactly what was exported.
 
     \b
     Examples:
       wordalloc import paths
       wordalloc import corpus.classes.txt --counts corpus.txt
+      wordalloc import corpus.json -o corpus.tree.safetensors
     """
-    from wordalloc.corpus import read_clusters, read_vocabulary
-    from wordalloc.pipelines.importing import from_clusters
+    from wordalloc.corpus import read_vocabulary
+    from wordalloc.pipelines.importing import import_file
 
-    clusters = read_clusters(file, errors=errors)
-    made = from_clusters(clusters, None if counts is None else read_vocabulary(counts, errors=errors))
-    target = Source((file,), {}).output(output, made.kind)
-    made.save(target)
+    read_counts = None if counts is None else lambda: read_vocabulary(counts, errors=errors)
+    made = import_file(file, form, read_counts=read_counts, errors=errors)
+    kind = made.kind if isinstance(made, Stored) else "vocabulary"
+    vocabulary = made if isinstance(made, Vocabulary) else made.vocabulary
+    target = Source((file,), {}).output(output, kind)
+    save(made, target)
     if as_json:
-        emit_json({**_summary(made, made.vocabulary), "output": str(target)})
+        emit_json({**_summary(made, vocabulary), "output": str(target)})
         return
-    click.echo(f"{'standard input' if file == '-' else printable(file)}: {made.kind} of {counted(made.vocabulary)}\n")
-    if isinstance(made, Tree):
-        print_tree(made)
-    else:
-        print_classes(made)
+    click.echo(f"{'standard input' if file == '-' else printable(file)}: {kind} of {counted(vocabulary)}\n")
+    _print_content(made, vocabulary)
     echo_written(target)
 
 
@@ -177,6 +196,26 @@ def _summary(content: Any, vocabulary: Vocabulary) -> dict[str, Any]:
         summary |= {"n_rows": content.shape[0], "n_columns": content.shape[1]}
         summary["objective"] = content.objective(content.cell)
     return summary
+
+
+def _print_content(content: Any, vocabulary: Vocabulary) -> None:
+    if isinstance(content, Cutoffs):
+        _print_bands(content)
+    elif isinstance(content, Classes):
+        print_classes(content)
+    elif isinstance(content, Tree):
+        print_tree(content)
+    elif isinstance(content, Bigrams):
+        click.echo(pairs_line(content))
+    elif isinstance(content, Table):
+        show_table(content)
+    elif isinstance(content, Costs):
+        rows, columns = content.shape
+        click.echo(
+            f"costs in {rows} rows and {columns} columns: {content.objective(content.cell):,.1f} nats as they are"
+        )
+    else:
+        click.echo("most frequent: " + " ".join(map(printable, vocabulary.words_at(range(vocabulary.size)[:12]))))
 
 
 def _print_bands(content: Cutoffs) -> None:

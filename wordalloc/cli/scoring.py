@@ -9,6 +9,7 @@ import click
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, percent
+from wordalloc.cli.sources import COLUMN_OPTION
 from wordalloc.errors import InputError
 
 
@@ -18,6 +19,7 @@ from wordalloc.errors import InputError
 @click.option("--dim", type=click.IntRange(min=1), default=512, show_default=True, help="Width d of the hidden state.")
 @click.option("--batch", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a step.")
 @click.option("--profile", type=click.Path(), metavar="FILE", help="The device's cost model, as JSON.")
+@COLUMN_OPTION
 @click.option("--memory-limit", metavar="SIZE", help="Memory for counting, such as 512MB; the rest spills to disk.")
 @json_option
 def score(
@@ -26,6 +28,7 @@ def score(
     dim: int,
     batch: int,
     profile: str | None,
+    column: str | None,
     memory_limit: str | None,
     as_json: bool,
 ) -> None:
@@ -43,13 +46,15 @@ def score(
     from wordalloc.allocations import Allocation, load
     from wordalloc.corpus.bigrams import count_bigrams_of_inputs
     from wordalloc.corpus.encoding import encode_inputs
+    from wordalloc.corpus.kinds import texts
     from wordalloc.corpus.reading import open_inputs
 
     allocation = load(file)
     if not isinstance(allocation, Allocation):
         raise InputError(f"{file}: score takes classes or a tree")
     model = None if profile is None else read_profile(profile)
-    with open_inputs(paths) as files, progress_bar("counting", unit="B") as progress:
+    with open_inputs(paths) as found, progress_bar("counting", unit="B") as progress:
+        files = texts(found, column)
         bigrams = count_bigrams_of_inputs(files, allocation.vocabulary, memory_limit=memory_limit, progress=progress)
         text = encode_inputs(files, allocation.vocabulary)
         counts = np.bincount(text.ids, minlength=allocation.vocabulary.size)

@@ -40,12 +40,12 @@ TEXT_OPTIONS = (
 COUNTS_OPTION = click.option(
     "--counts", type=click.Path(), metavar="FILE", help="Counts for a tokenizer.json or vocab.json given as SOURCE."
 )
+COLUMN_OPTION = click.option(
+    "--column",
+    metavar="NAME",
+    help="Column of text in Parquet, JSONL or Arrow (default: text, or the only one of strings).",
+)
 _ENGINE_OPTIONS = (
-    click.option(
-        "--column",
-        metavar="NAME",
-        help="Column of text of a Parquet SOURCE (default: text, or the only one of strings).",
-    ),
     click.option(
         "--engine",
         type=click.Choice(["duckdb", "spark"]),
@@ -111,19 +111,17 @@ def source_command(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def collect(paths: tuple[str, ...], **keywords: Any) -> Any:
-        engine: dict[str, Any] = {
-            name: keywords.pop(name) for name in ("column", "engine", "master") if name in keywords
-        }
-        options = {**take_text_options(keywords), "counts": keywords.pop("counts"), **engine}
-        return command(source=Source(paths, options), **keywords)
+        names = ("counts", "column", "engine", "master")
+        others = {name: keywords.pop(name) for name in names if name in keywords}
+        return command(source=Source(paths, {**take_text_options(keywords), **others}), **keywords)
 
-    for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION)):
+    for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION, COLUMN_OPTION)):
         collect = option(collect)
     return click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")(collect)
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --column, --engine and --master, as `wordalloc.count` takes them."""
+    """Give a command --engine and --master, as `wordalloc.count` takes them."""
     for option in reversed(_ENGINE_OPTIONS):
         command = option(command)
     return command

@@ -21,7 +21,7 @@ from wordalloc.cli.model_options import (
 )
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
-from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
+from wordalloc.cli.sources import COLUMN_OPTION, TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@COLUMN_OPTION
 @click.option("--valid", multiple=True, metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--allocation", type=click.Path(), metavar="FILE", help="Picks the output layer (default: full softmax).")
 @click.option("--run", type=click.Path(), default="wordalloc-run", help="The run directory.")
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @json_option
 def train(
     paths: tuple[str, ...],
+    column: str | None,
     valid: tuple[str, ...],
     allocation: str | None,
     run: str,
@@ -82,6 +84,7 @@ def train(
                 resume=resume,
                 costs=costs,
                 tensorboard=tensorboard,
+                column=column,
                 progress=progress,
                 **text_options,
             )
@@ -94,9 +97,10 @@ def train(
 @click.command()
 @click.argument("run", type=click.Path())
 @click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@COLUMN_OPTION
 @device_option
 @json_option
-def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> None:
+def evaluate(run: str, paths: tuple[str, ...], column: str | None, device: str, as_json: bool) -> None:
     """Print the perplexity of a run's best weights on a text.
 
     \b
@@ -107,7 +111,7 @@ def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> No
         from wordalloc.training import evaluate as run_evaluation
 
     with progress_bar("evaluating") as progress:
-        result = run_evaluation(run, paths, device=device, progress=progress)
+        result = run_evaluation(run, paths, device=device, column=column, progress=progress)
     if as_json:
         emit_json(asdict(result))
         return

@@ -63,7 +63,8 @@ def count(
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Files, glob patterns, or ``"-"`` for standard input; gzip, bzip2 and Zstandard are read as they are.
+        Files, glob patterns, or ``"-"`` for standard input; gzip, bzip2 and Zstandard are read as they are,
+        and so are Parquet, JSONL and Arrow, where every row of a column is a piece of text that ends its last line.
     lowercase : bool
         Count ``str.lower()`` of every word.
     unk : str
@@ -81,7 +82,7 @@ def count(
     threads : int, optional
         Default: the number of processors.
     column : str, optional
-        The column of text, in Parquet; by default the one called ``text`` or the only one of strings.
+        The column of text, in Parquet, JSONL or Arrow; by default the one called ``text`` or the only one of strings.
     engine : {"duckdb", "spark"}
         What counts; the result is the same. With Spark, paths may be any URLs that it reads; memory and threads are
         what its own configuration says.

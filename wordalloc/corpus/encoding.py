@@ -52,7 +52,9 @@ class EncodedText:
     n_unknown: int
 
 
-def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:
+def encode(
+    paths: Paths, vocabulary: Vocabulary, *, column: str | None = None, progress: Progress | None = None
+) -> EncodedText:
     """Encode text files by a vocabulary, read as the vocabulary's own text was.
 
     The result is kept in the cache (``WORDALLOC_CACHE``) under a key of the sources' content, the vocabulary and
@@ -64,6 +66,8 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
         As in `wordalloc.count`; or one folder that ``wordalloc encode`` wrote by the same vocabulary.
     vocabulary : Vocabulary
         Gives the ids. Words outside it are read as its unknown word.
+    column : str, optional
+        As in `wordalloc.count`.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)``.
 
@@ -87,7 +91,7 @@ def encode(paths: Paths, vocabulary: Vocabulary, *, progress: Progress | None = 
     if len(names) == 1 and (Path(names[0]) / META).is_file():
         return _encode_folder(Path(names[0]), vocabulary, progress)
     with open_inputs(names) as files:
-        return encode_inputs(texts(files, None), vocabulary, progress=progress)
+        return encode_inputs(texts(files, column), vocabulary, progress=progress)
 
 
 def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:

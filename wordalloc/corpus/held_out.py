@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs, read_lines
 from wordalloc.errors import InputError
 from wordalloc.files import atomic_path
@@ -49,7 +50,8 @@ def hold_out(
     ...     (folder / "valid").read_text().splitlines()
     ['line 20', 'line 40']
     """
-    with open_inputs(paths) as files:
+    with open_inputs(paths) as found:
+        files = texts(found, None)
         size = sum(file.size for file in files)
         every = max(EVERY, -(-size // MOST_BYTES))
         number = 0

@@ -6,42 +6,47 @@ from dataclasses import replace
 from typing import TypeVar
 
 from wordalloc.allocations.storage import is_allocation_file
-from wordalloc.corpus.parquet import text_column
+from wordalloc.corpus.columns import text_column
 from wordalloc.corpus.reading import Input, first_bytes
 from wordalloc.corpus.ready_counts import looks_like_json_object, looks_like_tsv, read_json
+from wordalloc.corpus.tables import FORMS, table_form
 from wordalloc.errors import InputError
 
 File = TypeVar("File", bound=Input)
 
 
 def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
-    """Return what a file is: allocation, parquet, json, tsv or text. A file of JSON that is no object is a text.
+    """Return what a file is: allocation, json, tsv, text or, where it holds ready counts, one of `FORMS`.
+
+    A file of JSON that is no object is a text.
 
     Parameters
     ----------
     file : Input
         Open already.
     column : str, optional
-        The column of text, for a Parquet file. Such a file is a text, and comes back with its column.
+        The column of text, for a file of rows. Such a file is a text, and comes back with its form and column.
 
     Raises
     ------
     InputError
-        If a column is named, but the file is not Parquet or has no such column.
+        If a column is named, but the file is not one of rows, or has no such column.
     """
     if is_allocation_file(file.path):
         kind = "allocation"
     else:
         start = first_bytes(file)
-        if _is_parquet(start):
-            text = text_column(file.name, file.columns(), column)
-            return (file, "parquet") if text is None else (replace(file, column=text), "text")
+        form = table_form(file, start, column)
+        if form is not None:
+            table = replace(file, form=form)
+            text = text_column(file.name, table.columns(), column)
+            return (table, form) if text is None else (replace(table, column=text), "text")
         if looks_like_json_object(start) and read_json(file, "replace") is not None:
             kind = "json"
         else:
             kind = "tsv" if looks_like_tsv(start) else "text"
     if column is not None:
-        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet file")
+        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet, JSONL or Arrow file")
     return file, kind
 
 
@@ -51,26 +56,21 @@ def texts(files: list[File], column: str | None) -> list[File]:
 
 
 def as_text(file: File, column: str | None) -> File:
-    """Return a file that is read as text whatever it looks like, one in Parquet with its column.
+    """Return a file that is read as text whatever it looks like, one of rows with its column.
 
     Raises
     ------
     InputError
-        If it is Parquet and holds ready counts, or as `tell_kind` does.
+        If it is a file of rows and holds ready counts, or as `tell_kind` does.
     """
-    if column is None and not _is_parquet(first_bytes(file)):
+    if column is None and table_form(file, first_bytes(file), None) is None:
         return file
     told, kind = tell_kind(file, column)
-    if kind == "parquet":
+    if kind in FORMS:
         raise holds_counts(file)
     return told
 
 
 def holds_counts(file: Input) -> InputError:
-    """Return the error of a Parquet file of ready counts where text is wanted."""
+    """Return the error of a file of ready counts where text is wanted."""
     return InputError(f"{file.name}: holds ready counts, not text; --column names a column of text to read")
-
-
-def _is_parquet(start: bytes) -> bool:
-    """Tell whether a file begins as Parquet does, damaged or not: its headers hold NUL, which no text does."""
-    return start.startswith(b"PAR1") and (b"\0" in start or start.endswith(b"PAR1"))

@@ -6,33 +6,26 @@ bytes that occur in no longer UTF-8 sequence, so words can be cut on the bytes b
 
 from __future__ import annotations
 
-import bz2
 import contextlib
 import glob
-import gzip
 import os
 import shutil
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from wordalloc.corpus.parquet import Columns, read_columns, read_rows
+from wordalloc.corpus.columns import Columns
+from wordalloc.corpus.compressed import MAGICS, chunks
+from wordalloc.corpus.tables import read_columns, read_text
 from wordalloc.errors import InputError
 from wordalloc.files import temporary_folder
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
 LONGEST = 1 << 24  # bytes of a word, and characters of a line where lines are read whole: a bound on memory
 BOM = b"\xef\xbb\xbf"
-_ZSTANDARD, _GZIP, _BZIP2 = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BZh"
 STDIN = "-"
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -50,13 +43,16 @@ class Input:
         What the user called it.
     size : int
         Bytes on disk.
+    form : {"parquet", "jsonl", "arrow"}, optional
+        Of a file of rows.
     column : str, optional
-        Of a Parquet file whose rows are the text.
+        Of the one whose rows are the text.
     """
 
     path: Path
     name: str
     size: int
+    form: str | None = None
     column: str | None = None
 
     @property
@@ -69,7 +65,7 @@ class Input:
         return self.path.open("rb")
 
     def columns(self) -> Columns:
-        """Return the names and types of a Parquet file's columns."""
+        """Return the names and types of the columns of a file of rows."""
         return read_columns(self)
 
 
@@ -111,7 +107,7 @@ def read_blocks(
     Parameters
     ----------
     file : Input
-        Plain text, or gzip, bzip2 or Zstandard, told by its first bytes; or Parquet, where it has a `column`.
+        Plain text, or gzip, bzip2 or Zstandard, told by its first bytes; or rows, where it has a `column`.
     errors : {"strict", "replace"}
         Invalid UTF-8 and NUL bytes are an error that names the offset, or read as U+FFFD.
     block_bytes : int
@@ -132,13 +128,13 @@ def read_blocks(
         return _decode(block if keep_separators else block.translate(_TO_SPACE), file, start, errors)
 
     if file.column is not None:
-        for rows, position in read_rows(file, errors, block_bytes):
+        for rows, position in read_text(file, errors, block_bytes):
             yield rows if keep_separators else rows.translate(_CHARACTERS_TO_SPACE), position
         return
     offset = 0  # of the first byte of `pending` in the decompressed stream
     pending: list[bytes] = []
     position = waiting = 0  # bytes of the word that `pending` is the beginning of
-    for chunk, position in _chunks(file, block_bytes):
+    for chunk, position in chunks(file, block_bytes):
         cut = 1 + max(chunk.rfind(separator) for separator in _SEPARATOR_BYTES)
         if cut == 0:
             pending.append(chunk)
@@ -184,7 +180,7 @@ def read_lines(file: Input, errors: str, *, keep_separators: bool = False) -> It
 def read_whole(file: Input, errors: str, most_bytes: int) -> str | None:
     """Return the text of a file, decompressed; None, before it is all read, where it has more than `most_bytes`."""
     content = bytearray()
-    for chunk, _ in _chunks(file, BLOCK_BYTES):
+    for chunk, _ in chunks(file, BLOCK_BYTES):
         content += chunk
         if len(content) > most_bytes:
             return None
@@ -194,7 +190,7 @@ def read_whole(file: Input, errors: str, most_bytes: int) -> str | None:
 
 def first_bytes(file: Input, size: int = 1 << 16) -> bytes:
     """Return the start of a file, decompressed: what its kind is told by."""
-    return next((chunk for chunk, _ in _chunks(file, size)), b"")
+    return next((chunk for chunk, _ in chunks(file, size)), b"")
 
 
 _SEPARATOR_BYTES = [bytes([value]) for value in SEPARATORS]
@@ -237,31 +233,6 @@ def _copied(stream: IO[bytes], name: str, copy: Path) -> Input:
     return Input(copy, name, copy.stat().st_size)
 
 
-def _chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
-    """Yield decompressed chunks and how many bytes of the file they took."""
-    try:
-        with file.open() as raw:
-            magic = raw.read(4)
-            raw.seek(0)
-            stream: IO[bytes] = raw
-            if magic.startswith(_ZSTANDARD):
-                stream = cast("IO[bytes]", zstd.ZstdFile(raw))
-            elif magic.startswith(_GZIP):
-                stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
-            elif magic.startswith(_BZIP2):
-                stream = bz2.BZ2File(raw)
-            while chunk := stream.read(size):
-                yield chunk, raw.tell()
-    except EOFError as error:
-        raise InputError(f"{file.name}: the compressed file is cut short; fetch it again") from error
-    except (OSError, zlib.error, zstd.ZstdError) as error:
-        # The decompressors raise OSError too, but without a number.
-        if not isinstance(error, OSError) or error.errno is None:
-            raise InputError(f"{file.name}: the compressed file is damaged: {error}; fetch it again") from error
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{file.name}: cannot be read: {reason}") from error
-
-
 def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
     nul = block.find(b"\0")
     if nul >= 0 and errors == "strict":
@@ -281,7 +252,7 @@ def _decode(block: bytes, file: Input, offset: int, errors: str) -> str:
 def _unit(file: Input) -> str:
     """Return what offsets count, for the message of an error."""
     with file.open() as raw:
-        return "decompressed byte" if raw.read(4).startswith((_ZSTANDARD, _GZIP, _BZIP2)) else "byte"
+        return "decompressed byte" if raw.read(4).startswith(MAGICS) else "byte"
 
 
 _REMEDY = "--errors replace reads U+FFFD there"

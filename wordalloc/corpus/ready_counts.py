@@ -1,4 +1,4 @@
-"""Counts that are ready: TSV, a JSON object, Parquet, and the vocabularies of Hugging Face tokenizers."""
+"""Counts that are ready: TSV, a JSON object, rows of words and counts, and Hugging Face tokenizers' vocabularies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wordalloc.corpus.engine import connect, load_duckdb
-from wordalloc.corpus.parquet import ROWS, count_columns, damaged, literal, quoted, read_columns
+from wordalloc.corpus.columns import count_columns
+from wordalloc.corpus.engine import Progress
+from wordalloc.corpus.jsonl import no_duplicates
 from wordalloc.corpus.reading import BOM, Input, read_lines, read_whole
+from wordalloc.corpus.tables import place, read_rows
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import MAX_COUNT
 
@@ -91,7 +93,7 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
     if text is None:
         raise InputError(f"{file.name}: more than {MAX_JSON:,} bytes of JSON; give counts as TSV or Parquet")
     try:
-        content = json.loads(text, object_pairs_hook=_no_duplicates, strict=False)
+        content = json.loads(text, object_pairs_hook=no_duplicates, strict=False)
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise FormatError(f"{file.name}: {error}") from error
@@ -107,30 +109,20 @@ def read_json(file: Input, errors: str) -> Counts | Tokens | None:
     return {word: checked_count(value, f"{file.name}: {word!r}") for word, value in content.items()}
 
 
-def read_parquet(file: Input) -> Counts:
-    """Read a Parquet file of words and their counts; `count_columns` says by what these are known."""
-    columns = read_columns(file)
+def read_table(file: Input) -> Counts:
+    """Read a file of rows: words and their counts; `count_columns` says by what these are known."""
+    columns = file.columns()
     found = count_columns(columns)
     if found is None:
         listed = ", ".join(f"{name} ({kind})" for name, kind in columns)
         raise InputError(f"{file.name}: expected a column of words and one of counts, found {listed}")
-    duckdb = load_duckdb()
-    word, count = map(quoted, found)
-    try:
-        with connect() as connection:
-            rows = connection.execute(f"SELECT {word}, {count} FROM {ROWS}", [literal(file.path)])
-            return _checked_rows(file, iter(rows.fetchone, None))
-    except duckdb.Error as error:
-        raise damaged(file, error) from error
-
-
-def _checked_rows(file: Input, rows: Iterator[tuple[Any, Any]]) -> Counts:
     counts: Counts = {}
-    for number, (token, value) in enumerate(rows):
-        if not token or token in counts:
-            problem = "appears twice" if token else "is no word"
-            raise InputError(f"{file.name}: row {number}: {token!r} {problem}")
-        counts[token] = checked_count(value, f"{file.name}: row {number}")
+    for first, rows, _ in read_rows(file, list(found)):
+        for number, (token, value) in enumerate(rows, first):
+            if not token or not isinstance(token, str) or token in counts:
+                problem = "appears twice" if token in counts else "is no word"
+                raise InputError(f"{place(file, number)}: {token!r:.80} {problem}")
+            counts[token] = checked_count(value, place(file, number))
     return counts
 
 
@@ -146,8 +138,38 @@ def count_tokens(tokens: Tokens, counts: Mapping[str, int], name: str) -> tuple[
     return list(known), [counts.get(token, 0) for token in known], list(known.values())
 
 
-def count_with_tokenizer(tokens: Tokens, name: str, texts: list[Input], errors: str) -> dict[str, int]:
-    """Count the tokens of texts as the tokenizer itself cuts them, line by line (needs ``tokenizers``)."""
+def count_with_tokenizer(
+    tokens: Tokens, name: str, texts: list[Input], errors: str, progress: Progress | None = None
+) -> dict[str, int]:
+    """Count the tokens of texts as the tokenizer itself cuts them, line by line (needs ``tokenizers``).
+
+    A line comes to it whole, tabs and all, but without its end. What the file says of tokens to be added around a
+    text, of cutting it short and of filling it up is left aside: these would be counted once a line.
+    """
+    tokenizer = _load_tokenizer(tokens, name)
+    ids: Counter[int] = Counter()  # not the tokens: of what is unknown they say how it was spelt
+    total, finished = sum(text.size for text in texts), 0
+    for text in texts:
+        for block, position in read_lines(text, errors, keep_separators=True):
+            lines = [line.removesuffix("\r") for line in block]
+            try:
+                encodings = tokenizer.encode_batch(lines, add_special_tokens=False)
+            except Exception as error:  # the library raises nothing narrower
+                raise FormatError(f"{name}: the package tokenizers cannot cut {text.name} by it: {error}") from error
+            for encoding in encodings:
+                ids.update(encoding.ids)
+            if progress is not None:
+                progress(finished + position, total)
+        finished += text.size
+    strangers = ids.keys() - tokens.ids.values()
+    if strangers:
+        raise FormatError(
+            f"{name}: damaged tokenizer.json: it makes the token {min(strangers)}, which it does not list"
+        )
+    return {token: ids[number] for token, number in tokens.ids.items()}
+
+
+def _load_tokenizer(tokens: Tokens, name: str) -> Any:
     try:
         import tokenizers
     except ImportError as error:
@@ -158,14 +180,9 @@ def count_with_tokenizer(tokens: Tokens, name: str, texts: list[Input], errors: 
         tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
     except Exception as error:  # the library raises nothing narrower
         raise FormatError(f"{name}: damaged tokenizer.json: the package tokenizers says: {error}") from error
-    token_of = {number: token for token, number in tokens.ids.items()}
-    counts = dict.fromkeys(tokens.ids, 0)
-    for text in texts:
-        for block, _ in read_lines(text, errors):
-            for encoding in tokenizer.encode_batch(block, add_special_tokens=False):
-                for number in encoding.ids:  # not its tokens: of what is unknown they say how it was spelt
-                    counts[token_of[number]] += 1
-    return counts
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _lines(file: Input, errors: str) -> Iterator[str]:
@@ -186,14 +203,6 @@ def checked_count(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise InputError(f"{where}: the count must be a whole number from 0 to 2**62, not {str(value)[:40]!r}")
     return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InputError(f"the key {twice!r} appears twice in one JSON object")
-    return content
 
 
 def _is_numbering(values: list[Any]) -> bool:

@@ -18,9 +18,10 @@ from wordalloc.corpus.ready_counts import (
     count_tokens,
     count_with_tokenizer,
     read_json,
-    read_parquet,
+    read_table,
     read_tsv,
 )
+from wordalloc.corpus.tables import FORMS
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary, check_total
 
@@ -47,9 +48,9 @@ def read_vocabulary(
     Parameters
     ----------
     sources : path-like or iterable of path-like
-        One or more texts; or one file of ready counts (TSV ``word<TAB>count``, a JSON object, Parquet); or a
-        Hugging Face ``tokenizer.json`` or ``vocab.json`` together with `counts` or with texts; or one file
-        written by wordalloc.
+        One or more texts, plain or a column of Parquet, JSONL or Arrow; or one file of ready counts (TSV
+        ``word<TAB>count``, a JSON object, Parquet); or a Hugging Face ``tokenizer.json`` or ``vocab.json`` together
+        with `counts` or with texts; or one file written by wordalloc.
     lowercase, unk, eos, errors, max_size, min_count, memory_limit, threads, column, engine, master, progress
         As in `wordalloc.count`. The first three concern text alone: ready counts and files keep what they hold.
         From ready counts `unk` is added only where words are dropped.
@@ -71,7 +72,7 @@ def read_vocabulary(
         return read_vocabulary_on_spark(sources, text, column=column, master=master, progress=progress, **limits)
     resources: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "progress": progress}
     with open_inputs(sources) as found:
-        told = [tell_kind(file, column) for file in found]
+        told = _tell_all(found, column)
         files, kinds = [file for file, _ in told], [kind for _, kind in told]
         if set(kinds) == {"text"}:
             if counts is not None:
@@ -86,7 +87,7 @@ def read_vocabulary(
             content = load(files[0].path)
             vocabulary = content if isinstance(content, Vocabulary) else content.vocabulary
         else:
-            read = read_tsv(files[0], errors) if kinds[0] == "tsv" else read_parquet(files[0])
+            read = read_tsv(files[0], errors) if kinds[0] == "tsv" else read_table(files[0])
             vocabulary = _from_counts(read, files)
         return limited(vocabulary, vocabulary.text.unk if vocabulary.text else unk, **limits)
 
@@ -143,6 +144,15 @@ def read_bigrams(
         return count_bigrams_of_inputs(files, vocabulary, **resources)
 
 
+def _tell_all(files: list[Input], column: str | None) -> list[tuple[Input, str]]:
+    """Tell what files are; --column is not for a tokenizer that stands before the texts it counts."""
+    if len(files) > 1 and column is not None:
+        first = tell_kind(files[0])
+        if first[1] == "json":
+            return [first, *(tell_kind(file, column) for file in files[1:])]
+    return [tell_kind(file, column) for file in files]
+
+
 def _from_json(
     files: list[Input], text: TextOptions, counts: str | os.PathLike[str] | None, resources: dict[str, Any]
 ) -> Vocabulary:
@@ -161,7 +171,7 @@ def _from_json(
         with open_inputs(counts) as given:
             counted, used = _read_counts(given[0], text.errors), given
     elif content.tokenizer is not None:
-        counted, used = count_with_tokenizer(content, file.name, texts, text.errors), texts
+        counted, used = count_with_tokenizer(content, file.name, texts, text.errors, resources["progress"]), texts
     else:
         counted, used = _known_words(content, texts, text, resources), texts
     words, numbers, ids = count_tokens(content, counted, used[0].name)
@@ -182,8 +192,8 @@ def _read_counts(file: Input, errors: str) -> dict[str, int]:
         return content
     if kind == "tsv":
         return read_tsv(file, errors)
-    if kind == "parquet":
-        return read_parquet(file)
+    if kind in FORMS:
+        return read_table(file)
     raise InputError(f"{file.name}: --counts expects TSV token<TAB>count, a JSON object or Parquet, not {kind}")
 
 

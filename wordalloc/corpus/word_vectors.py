@@ -1,4 +1,4 @@
-"""Word vectors from files: word2vec's text format, a tensor of a safetensors file, a training run's embeddings."""
+"""Word vectors from files: word2vec's text and binary, a tensor of a safetensors file, a training run's embeddings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import load
-from wordalloc.corpus.reading import Input, open_inputs, read_lines
+from wordalloc.corpus.binary_vectors import is_binary, read_binary, refuse_foreign
+from wordalloc.corpus.reading import Input, first_bytes, open_inputs, read_lines
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import Vocabulary
 
@@ -29,8 +30,9 @@ def read_vectors(path: str | os.PathLike[str], vocabulary: Vocabulary, *, name: 
     ----------
     path : path-like
         One of: a text of ``word v1 … vd`` lines, perhaps compressed, with or without word2vec's line ``V d`` before
-        them; a ``.safetensors`` file with one tensor of shape (V, d) in rank order, or that of a training run's
-        checkpoint; a training run's folder.
+        them (GloVe, fastText's ``.vec``, gensim); word2vec's binary format, perhaps compressed; a ``.safetensors``
+        file with one tensor of shape (V, d) in rank order, or that of a training run's checkpoint; a training run's
+        folder.
     vocabulary : Vocabulary
         V words.
     name : str, optional
@@ -48,7 +50,7 @@ def read_vectors(path: str | os.PathLike[str], vocabulary: Vocabulary, *, name: 
         If the file is missing, belongs to another vocabulary, lacks more than half of the words, or holds nan or
         infinity.
     FormatError
-        If it is damaged; the message names the line or the tensor.
+        If it is damaged, a pickle, or a model of fastText's; the message names the line or the tensor.
 
     Examples
     --------
@@ -70,6 +72,12 @@ def read_vectors(path: str | os.PathLike[str], vocabulary: Vocabulary, *, name: 
             return _from_tensors(files[0].path, vocabulary, name)
         if name is not None:
             raise InputError(f"{path}: a tensor is named, {name!r}, but only a .safetensors file has tensors")
+        start = first_bytes(files[0])
+        refuse_foreign(files[0], start)
+        if is_binary(start):
+            vectors, found = read_binary(files[0], vocabulary)
+            _check_found(files[0], vocabulary, found)
+            return vectors
         return _from_text(files[0], vocabulary)
 
 

@@ -52,6 +52,7 @@ def evaluate(
     paths: Paths,
     *,
     device: str = "auto",
+    column: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Return the perplexity of a run's best weights on texts.
@@ -64,6 +65,8 @@ def evaluate(
         Text, read as the training text was.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
+    column : str, optional
+        The column of text, as in `wordalloc.count`.
     progress : callable, optional
         Called as ``progress(tokens done, tokens in all)``.
 
@@ -89,7 +92,7 @@ def evaluate(
     """
     model, allocation, config = load_model(run)
     vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-    text = encode(paths, vocabulary)
+    text = encode(paths, vocabulary, column=column)
     check_fit(text, "the text")
     place = choose_device(device)
     nll = mean_nll(model.to(place), text, config, vocabulary, place, progress)

@@ -20,6 +20,7 @@ import torch
 from wordalloc.allocations import Allocation, Table, load
 from wordalloc.corpus import EncodedText, encode
 from wordalloc.corpus.counting import count_inputs
+from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import STDIN, Input, Paths, open_inputs
 from wordalloc.errors import FormatError, InputError
 from wordalloc.training.config import TrainConfig
@@ -90,6 +91,7 @@ def train(
     rounds: Rounds | None = None,
     tensorboard: bool = False,
     progress: Callable[[TrainProgress], None] | None = None,
+    column: str | None = None,
     **text_options: Any,
 ) -> TrainResult:
     """Train a word-level language model whose output layer an allocation picks.
@@ -124,6 +126,8 @@ def train(
         Whether to write the figures as event files, too: ``tensorboard --logdir RUN`` shows them.
     progress : callable, optional
         Given a `TrainProgress` a few times a second.
+    column : str, optional
+        The column of text in the sources, as in `wordalloc.count`.
     **text_options
         As of `wordalloc.count`, for counting where no allocation is given.
 
@@ -154,7 +158,7 @@ def train(
     config = config or TrainConfig()
     with joined():
         device = own_device(choose_device(config.device))
-        addressed, text, valid_text = _read(paths, valid, allocation, text_options)
+        addressed, text, valid_text = _read(paths, valid, allocation, column, text_options)
         config = settled(addressed, config)
         if (costs or rounds is not None) and not isinstance(addressed, Table):
             raise InputError(
@@ -183,14 +187,14 @@ def _take_costs(trainer: Trainer) -> None:
 
 
 def _read(
-    paths: Paths, valid: Paths | None, given: Any, text_options: dict[str, Any]
+    paths: Paths, valid: Paths | None, given: Any, column: str | None, text_options: dict[str, Any]
 ) -> tuple[Allocation | Vocabulary, EncodedText, EncodedText | None]:
     """Return the allocation (loaded, or the vocabulary counted from the text) and the texts in its ids."""
     _check_readable(paths, () if valid is None else valid)
     if given is None:
         with open_inputs(paths) as files:  # standard input can be read only once, so its copy is counted and encoded
-            vocabulary = allocation_from_first(lambda: _count(files, **text_options))
-            text = _encode([file.path for file in files], vocabulary)
+            vocabulary = allocation_from_first(lambda: _count(texts(files, column), **text_options))
+            text = _encode([file.path for file in files], vocabulary, column)
         addressed: Allocation | Vocabulary = vocabulary
     else:
         addressed = given if isinstance(given, Allocation | Vocabulary) else load(given)
@@ -198,11 +202,11 @@ def _read(
             raise InputError(
                 f"{given}: {addressed.kind} are no allocation; give cutoffs, classes, a tree, a table or a vocabulary"
             )
-        text = _encode(paths, _vocabulary(addressed))
+        text = _encode(paths, _vocabulary(addressed), column)
     check_fit(text, "the training text")
     if valid is None:
         return addressed, text, None
-    valid_text = _encode(valid, _vocabulary(addressed))
+    valid_text = _encode(valid, _vocabulary(addressed), column)
     check_fit(valid_text, "the validation text")
     return addressed, text, valid_text
 
@@ -216,9 +220,9 @@ def _check_readable(*sources: Paths) -> None:
                 raise InputError(f"{name}: only one process can read it, and here are {size()}; give a file")
 
 
-def _encode(paths: Paths, vocabulary: Vocabulary) -> EncodedText:
+def _encode(paths: Paths, vocabulary: Vocabulary, column: str | None) -> EncodedText:
     with first_of_machine():
-        return encode(paths, vocabulary)
+        return encode(paths, vocabulary, column=column)
 
 
 def _vocabulary(allocation: Allocation | Vocabulary) -> Vocabulary:

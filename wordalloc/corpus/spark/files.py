@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from wordalloc.corpus.parquet import NUMBERS, STRINGS, Columns, not_utf8, nul_in_row
+from wordalloc.corpus.columns import NUMBERS, STRINGS, Columns
+from wordalloc.corpus.parquet import not_utf8
 from wordalloc.corpus.reading import STDIN, Input, Paths, names_of, read_blocks
 from wordalloc.corpus.spark.session import root_cause
+from wordalloc.corpus.tables import nul_in_row
 from wordalloc.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -50,7 +52,11 @@ class HadoopFile(Input):
         return io.BufferedReader(_JavaStream(self.system.open(self.hadoop_path), self.size), 1 << 20)
 
     def columns(self) -> Columns:
-        """Return the names and types of a Parquet file's columns, from its footer."""
+        """Return the names and types of a Parquet file's columns, from its footer; other files of rows are refused."""
+        if self.form != "parquet":
+            raise InputError(
+                f"{self.name}: is {self.form}, but Spark reads text and Parquet here: leave out --engine spark"
+            )
         parquet = self.jvm.org.apache.parquet.hadoop
         given = parquet.util.HadoopInputFile.fromPath(self.hadoop_path, self.system.getConf())
         reader = parquet.ParquetFileReader.open(given)

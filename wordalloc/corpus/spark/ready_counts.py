@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from wordalloc.corpus.columns import count_columns
 from wordalloc.corpus.counting import checked_unknown, describe, room_for
-from wordalloc.corpus.parquet import count_columns
 from wordalloc.corpus.spark.files import HadoopFile, escaped, read_errors
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import EOS, MAX_COUNT, Vocabulary, check_total
