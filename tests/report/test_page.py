@@ -208,6 +208,14 @@ def test_a_frontier_holds_the_chosen_point_or_says_why_there_is_none(made):
     assert buckets.frontier is None and "no cutoffs of least cost" in buckets.note
 
 
+@pytest.mark.parametrize("damage", [{"objective": "x"}, {"objective": 1e308}, {"dim": None}, {"profile": {}}])
+def test_of_damaged_parameters_no_frontier_is_drawn(made, tmp_path, damage):
+    cutoffs = package.load(made[1][1])
+    package.Cutoffs(cutoffs.vocabulary, cutoffs.cutoffs, cutoffs.parameters | damage).save(tmp_path / "a.safetensors")
+    (part,) = gather([tmp_path / "a.safetensors"]).files
+    assert part.frontier is None and part.note.startswith("No frontier: the file's parameters are not complete")
+
+
 def test_curves_of_a_run(tmp_path):
     (run,) = gather([make_run(tmp_path / "run", slower=2)]).runs
     assert run.loss.tokens.tolist() == [100.0 * step for step in range(1, 11)]

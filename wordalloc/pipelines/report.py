@@ -125,7 +125,7 @@ def _file(name: str, content: Any) -> FilePart:
         return FilePart(name, content)
     try:
         return FilePart(name, content, frontier_of(content))
-    except (InputError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         if content.parameters.get("algorithm") == "adaptive_cutoffs":
             return FilePart(name, content, None, f"No frontier: the file's parameters are not complete ({error}).")
         return FilePart(name, content, None, "No frontier: these are no cutoffs of least cost, which say what it is.")
@@ -149,7 +149,10 @@ def frontier_of(best: Cutoffs, progress: Progress | None = None) -> Frontier:
     shape = problem_of(best)[1]
     bounds = best.bounds.tolist()
     parameters = layer_parameters(shape, [end - start for start, end in itertools.pairwise(bounds)])
-    chosen = Layer(best.cutoffs.tolist(), float(best.parameters["objective"]), parameters, float(best.masses[0]))
+    seconds = float(best.parameters["objective"])
+    if not 0 <= seconds < 1e300:
+        raise InputError(f"their cost cannot be {seconds:g} seconds")
+    chosen = Layer(best.cutoffs.tolist(), seconds, parameters, float(best.masses[0]))
     points = cutoff_frontier(best, points=FRONTIER_POINTS, progress=progress)
     bend = knee(points)
     return Frontier([_layer(point) for point in points], chosen, None if bend is None else _layer(bend))
