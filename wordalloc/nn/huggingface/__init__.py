@@ -1,0 +1,8 @@
+"""Heads in models of transformers. Needs the extra ``huggingface``: pip install 'wordalloc[train,huggingface]'."""
+
+from __future__ import annotations
+
+from wordalloc.nn.huggingface.loading import from_pretrained
+from wordalloc.nn.huggingface.replacing import Replacement, replace_lm_head
+
+__all__ = ["Replacement", "from_pretrained", "replace_lm_head"]
