@@ -29,7 +29,7 @@ class _Allocated:
         """The layer's loss, of hidden states instead of logits. It cannot be set."""
         head = self.get_output_embeddings()  # type: ignore[attr-defined]
 
-        def loss(logits: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
+        def loss(logits: Tensor, labels: Tensor, vocab_size: int | None = None, **kwargs: Any) -> Tensor:
             known = ("num_items_in_batch", "ignore_index", "shift_labels")
             return head.loss(logits, labels, **{name: kwargs[name] for name in known if name in kwargs})
 

@@ -73,7 +73,7 @@ def _load(
         own = {id(buffer) for module in modules for buffer in module.buffers()}
         made.update({name: buffer for name, buffer in self.named_buffers() if id(buffer) in own})
 
-    allocated = allocated_class(base)
+    allocated = allocated_class(base)  # type: ignore[arg-type]  # a class is hashable
     loading = type(base.__name__, (allocated,), {"__init__": make, "__module__": base.__module__})
     model, told = loading.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **kwargs)  # type: ignore[attr-defined]
     wrong = sorted([*told["missing_keys"], *told["unexpected_keys"]])

@@ -85,6 +85,7 @@ class AllocatedHead(nn.Module):
         Parameters
         ----------
         hidden : Tensor, shape (B, T, d)
+            Hidden states.
         labels : Tensor of int, shape (B, T)
             Token ids, not shifted: the state at t predicts the label at t + 1.
         num_items_in_batch : Tensor or int, optional
@@ -132,7 +133,8 @@ class AllocatedEmbedding(nn.Module):
             self.embedding = TableEmbedding.from_allocation(allocation, dim)
         else:
             raise InputError(
-                f"an input embedding needs cutoffs or a table, not {type(allocation).__name__}; leave embedding=True out"
+                f"an input embedding needs cutoffs or a table, not {type(allocation).__name__}; "
+                "replace the head alone, with embedding=False"
             )
         self.ids = TokenIds(allocation.vocabulary, n_ids)
         self.unknown = nn.Parameter(torch.zeros(dim)) if self.ids.n_words < n_ids else None
