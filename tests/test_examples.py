@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -26,5 +29,15 @@ def test_many_classes_compares_the_layers():
     assert all(float(line.split()[-4]) < 8.3 for line in on_many)  # ln 5000 is 8.5: all have learnt
 
 
+def test_huggingface_trains_a_model_with_fewer_parameters():
+    pytest.importorskip("transformers", reason="the example is about it")
+    parameters, perplexity, *text = run("huggingface.py", "3").splitlines()
+    before, after = (int(number.replace(",", "")) for number in re.findall(r"[\d,]{5,}", parameters))
+    assert parameters.startswith("AdaptiveSoftmax and AdaptiveEmbedding: ") and after < before
+    untrained, trained = re.fullmatch(r"perplexity: (\S+) before training, (\S+) after 3 steps", perplexity).groups()
+    assert float(trained) < float(untrained) < 8000
+    assert text[0].startswith("return the number of")
+
+
 def test_every_example_is_tested():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"many_classes.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"huggingface.py", "many_classes.py"}

@@ -270,6 +270,7 @@ def test_biases_begin_at_the_counts():
         np.testing.assert_allclose(found[known], shares[known], rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")
 def test_checkpointed_gradients_copies_and_autocast():
     model, ids = replaced("llama", "table"), tokens(2, 6)
     copied = copy.deepcopy(model).train()
@@ -408,3 +409,13 @@ def test_folders_that_hold_something_else_are_refused(tmp_path: Path):
     ALLOCATIONS["classes"].save(tmp_path / "other" / "allocation.safetensors")
     with pytest.raises(FormatError, match="are not those of its config and allocation"):
         from_pretrained(tmp_path / "other")
+    for name in ("model.safetensors", "config.json"):
+        replaced("gpt2", "tree").save_pretrained(tmp_path / name)
+        (tmp_path / name / name).write_bytes(b"{}")
+        with pytest.raises(FormatError, match=f"cannot load the model in {tmp_path / name}: ") as caught:
+            from_pretrained(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    replaced("gpt2", "cutoffs").save_pretrained(tmp_path / "wider")
+    wordalloc.Cutoffs(VOCABULARY, [4, 7]).save(tmp_path / "wider" / "allocation.safetensors")
+    with pytest.raises(FormatError, match=r"cannot load the model in .*wider: "):
+        from_pretrained(tmp_path / "wider")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
 from wordalloc.allocations import Allocation, load
-from wordalloc.errors import FormatError, InputError
+from wordalloc.errors import FormatError, InputError, WordallocError
 from wordalloc.nn.huggingface.causal_lm import ALLOCATION_FILE, allocated_class
 from wordalloc.nn.huggingface.replacing import install
 
@@ -47,7 +50,8 @@ def from_pretrained(folder: str | os.PathLike[str], **kwargs: Any) -> PreTrained
     if not (folder / ALLOCATION_FILE).is_file():
         raise InputError(f"{folder} holds no {ALLOCATION_FILE}; was the model saved there after replace_lm_head?")
     allocation = load(folder / ALLOCATION_FILE)
-    config = transformers.AutoConfig.from_pretrained(folder)
+    with _one_line_errors(folder):
+        config = transformers.AutoConfig.from_pretrained(folder)
     note, names = getattr(config, "wordalloc", None), config.architectures or [""]
     base = getattr(transformers, names[0], None)
     if not (isinstance(note, dict) and note.keys() == {"embedding", "options"} and isinstance(allocation, Allocation)):
@@ -55,6 +59,18 @@ def from_pretrained(folder: str | os.PathLike[str], **kwargs: Any) -> PreTrained
     if not (isinstance(base, type) and issubclass(base, transformers.PreTrainedModel)):
         raise InputError(f"{folder} holds a model of the class {names[0]!r}, which transformers does not have")
     return _load(folder, base, allocation, note, kwargs)
+
+
+@contextlib.contextmanager
+def _one_line_errors(folder: Path) -> Iterator[None]:
+    """Turn what transformers says of files it cannot use, often a page, into one line."""
+    try:
+        yield
+    except WordallocError:
+        raise
+    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise FormatError(f"cannot load the model in {folder}: {reason}") from error
 
 
 def _load(
@@ -75,7 +91,8 @@ def _load(
 
     allocated = allocated_class(base)  # type: ignore[arg-type]  # a class is hashable
     loading = type(base.__name__, (allocated,), {"__init__": make, "__module__": base.__module__})
-    model, told = loading.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **kwargs)  # type: ignore[attr-defined]
+    with _one_line_errors(folder):
+        model, told = loading.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **kwargs)  # type: ignore[attr-defined]
     wrong = sorted([*told["missing_keys"], *told["unexpected_keys"]])
     if wrong or told["mismatched_keys"]:
         raise FormatError(f"the weights in {folder} are not those of its config and allocation: {wrong[:3]}")

@@ -117,7 +117,7 @@ def replace_lm_head(
 def check_model(model: PreTrainedModel, embedding: bool) -> None:
     """Refuse a model whose head cannot be replaced, or with `embedding` whose input embedding cannot."""
     from transformers import PreTrainedModel
-    from transformers.loss.loss_utils import ForCausalLMLoss
+    from transformers.loss.loss_utils import LOSS_MAPPING, ForCausalLMLoss
 
     name = type(model).__name__
     if not isinstance(model, PreTrainedModel):
@@ -135,7 +135,8 @@ def check_model(model: PreTrainedModel, embedding: bool) -> None:
             f"the input embedding of {name}, {type(found).__name__}, does more than look up vectors; replace its head "
             "alone, with embedding=False"
         )
-    if model.loss_function is not ForCausalLMLoss:
+    usual = LOSS_MAPPING.get(model.loss_type, ForCausalLMLoss) is ForCausalLMLoss
+    if not usual or hasattr(model, "_loss_function"):
         raise InputError(f"{name} has a loss of its own; only the usual one of causal language models can be replaced")
     if not _passes_logits_on(model, head):
         raise InputError(
