@@ -42,10 +42,8 @@ def from_pretrained(folder: str | os.PathLike[str], **kwargs: Any) -> PreTrained
     FormatError
         If a file is damaged, or the weights are not those of the model.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise InputError("loading a model needs transformers: pip install 'wordalloc[huggingface]'") from error
+    import transformers
+
     folder = Path(folder)
     if not (folder / ALLOCATION_FILE).is_file():
         raise InputError(f"{folder} holds no {ALLOCATION_FILE}; was the model saved there after replace_lm_head?")

@@ -92,13 +92,15 @@ def replace_lm_head(
     --------
     >>> import wordalloc
     >>> from transformers import GPT2Config, GPT2LMHeadModel
-    >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=6, n_embd=8, n_layer=1, n_head=1, n_positions=8))
-    >>> vocabulary = wordalloc.Vocabulary.from_counts("abcdef", [1, 2, 9, 3, 1, 1], ids=[0, 1, 2, 3, 4, 5])
-    >>> replacement = replace_lm_head(model, wordalloc.Cutoffs(vocabulary, [2]), embedding=True)
-    AdaptiveSoftmax and AdaptiveEmbedding: 1,000 parameters before, 1,027 after (+2.7 %)
-    >>> ids = torch.tensor([[2, 0, 3]])
-    >>> model(ids, labels=ids).loss.shape, model(ids).logits.exp().sum(-1).round(decimals=4)
-    (torch.Size([]), tensor([[1., 1., 1.]], grad_fn=<RoundBackward1>))
+    >>> shape = {"n_embd": 8, "n_layer": 1, "n_head": 1, "n_positions": 8}
+    >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=100, bos_token_id=0, eos_token_id=0, **shape))
+    >>> tokens = [f"token {i}" for i in range(100)]
+    >>> vocabulary = wordalloc.Vocabulary.from_counts(tokens, range(100), ids=range(100))  # id 99 has rank 0
+    >>> replacement = replace_lm_head(model, wordalloc.Cutoffs(vocabulary, [4]), embedding=True)
+    AdaptiveSoftmax and AdaptiveEmbedding: 1,752 parameters before, 1,445 after (-17.5 %)
+    >>> ids = torch.tensor([[99, 0, 50]])
+    >>> model(ids).logits.shape, model(ids, labels=ids).loss.shape
+    (torch.Size([1, 3, 100]), torch.Size([]))
     """
     check_model(model, embedding)
     if not isinstance(allocation, Allocation):
