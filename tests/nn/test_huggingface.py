@@ -284,6 +284,18 @@ def test_checkpointed_gradients_copies_and_autocast():
     assert loss.dtype == torch.float32 and loss.item() == pytest.approx(model(ids, labels=ids).loss.item(), rel=0.02)
 
 
+@pytest.mark.parametrize("kind", ALLOCATIONS)
+def test_new_modules_have_the_dtype_of_the_old(kind: str):
+    model, ids = llama().bfloat16(), tokens(2, 6)
+    replace_lm_head(model, ALLOCATIONS[kind], embedding=kind in ("cutoffs", "table"), verbose=False)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    loss = model.train()(ids, labels=ids).loss
+    loss.backward()
+    logits = model.eval()(ids).logits
+    assert loss.dtype == logits.dtype == torch.float32
+    assert loss.item() == pytest.approx(np.mean(nll_of_logits(logits, ids)), abs=0.05)
+
+
 def test_outputs_are_tuples_on_request():
     model, ids = replaced("gpt2", "tree"), tokens(1, 4)
     loss, logits = model(ids, labels=ids, return_dict=False, use_cache=False)
@@ -387,7 +399,7 @@ def test_a_label_without_a_word_is_refused(label: int):
     labels[0, 2] = label
     with pytest.raises(InputError, match=f"the label {label} is a token that the allocation does not have"):
         model(ids, labels=labels)
-    assert model(ids).logits.shape == (1, 4, N_IDS)  # not left waiting for a loss
+    assert model(ids).logits.exp().sum(-1).allclose(torch.ones(1, 4))  # not left waiting for a loss
 
 
 def test_tokens_cannot_be_added_and_the_loss_cannot_be_set():
