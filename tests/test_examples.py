@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,8 +49,19 @@ def test_brown_clusters_help_the_tagger():
     assert right[2] > right[0] and right_of_new[2] > right_of_new[0]
 
 
+def test_huggingface_trains_a_model_with_fewer_parameters():
+    pytest.importorskip("transformers", reason="the example is about it")
+    parameters, perplexity, *text = run("huggingface.py", "3").splitlines()
+    before, after = (int(number.replace(",", "")) for number in re.findall(r"[\d,]{5,}", parameters))
+    assert parameters.startswith("AdaptiveSoftmax and AdaptiveEmbedding: ") and after < before
+    untrained, trained = re.fullmatch(r"perplexity: (\S+) before training, (\S+) after 3 steps", perplexity).groups()
+    assert float(trained) < float(untrained) < 8000
+    assert text[0].startswith("return the number of")
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "huggingface.py",
         "many_classes.py",
         "tagger.py",
         "with_accelerate.py",

@@ -1,0 +1,88 @@
+"""A class of transformers' causal language models whose head is an `AllocatedHead`: what of it changes, and no more.
+
+With labels, a model of transformers computes ``logits = lm_head(hidden)`` and ``loss_function(logits, labels)``. Here
+the head gives the hidden states back, and the loss function is the layer's own, which takes hidden states: nothing in
+between is touched, and logits are made only where somebody will look at them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wordalloc.errors import InputError
+
+ALLOCATION_FILE = "allocation.safetensors"
+
+
+class _Allocated:
+    """What is put before a class of causal language models; `allocated_class` adds ``forward``."""
+
+    @property
+    def loss_function(self) -> Callable[..., Tensor]:
+        """The layer's loss, of hidden states instead of logits. It cannot be set."""
+        head = self.get_output_embeddings()  # type: ignore[attr-defined]
+
+        def loss(logits: Tensor, labels: Tensor, vocab_size: int | None = None, **kwargs: Any) -> Tensor:
+            known = ("num_items_in_batch", "ignore_index", "shift_labels")
+            return head.loss(logits, labels, **{name: kwargs[name] for name in known if name in kwargs})
+
+        return loss
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], is_main_process: bool = True, *args: Any, **kwargs: Any
+    ) -> None:
+        """Save the model as ever, and its allocation beside it, for `wordalloc.nn.huggingface.from_pretrained`."""
+        folder = Path(save_directory)
+        if is_main_process and not folder.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            self.get_output_embeddings().allocation.save(folder / ALLOCATION_FILE)  # type: ignore[attr-defined]
+        super().save_pretrained(save_directory, is_main_process, *args, **kwargs)  # type: ignore[misc]
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: the allocation says which tokens there are."""
+        raise InputError(
+            "the tokens of an allocation are fixed; resize the model's embeddings before replace_lm_head, with an "
+            "allocation that has the new tokens"
+        )
+
+
+@functools.cache
+def allocated_class(base: type) -> type:
+    """Return the class of causal language models `base` with an `AllocatedHead`.
+
+    It has the same name, by which transformers knows its family: in ``config.json`` and in Trainer.
+    """
+    own = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+    return type(base.__name__, (_Allocated, base), {**own, "forward": _forward(base.forward)})  # type: ignore[attr-defined]
+
+
+def _forward(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the forward pass that gets its loss from hidden states; its signature is the original's."""
+    names = list(inspect.signature(original).parameters)[1:]
+    place = names.index("labels")
+
+    @functools.wraps(original)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        labels = args[place] if len(args) > place else kwargs.get("labels")
+        if labels is None:
+            return original(self, *args, **kwargs)
+        as_object = kwargs.pop("return_dict", None)
+        head = self.get_output_embeddings()
+        head.for_loss = True
+        try:
+            output = original(self, *args, return_dict=True, **kwargs)
+        finally:
+            head.for_loss = False
+        # What is called logits so far are the hidden states. While training nobody looks at them.
+        logits = None if self.training else head.logits(output.logits)
+        output = type(output)(**{**output, "logits": logits})
+        return output if (self.config.return_dict if as_object is None else as_object) else output.to_tuple()
+
+    return forward
