@@ -72,9 +72,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     import click
 
     from wordalloc.cli.commands import commands
+    from wordalloc.cli.completion import COMPLETE_VARIABLE
     from wordalloc.errors import ToldElsewhere, WordallocError
     from wordalloc.launched import GRACE, is_one_of_several
 
+    if asked := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(commands, {}, "wordalloc", COMPLETE_VARIABLE, asked)
     try:
         # Not commands.main(), which answers interruptions and closed pipes in its own words.
         with commands.make_context("wordalloc", list(sys.argv[1:] if arguments is None else arguments)) as context:

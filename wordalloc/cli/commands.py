@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from wordalloc.cli.calibrate import calibrate
+from wordalloc.cli.choices import NearestCommand
 from wordalloc.cli.classes import bigrams, classes, tree
 from wordalloc.cli.comparing import compare
+from wordalloc.cli.completion import completion
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
@@ -17,12 +19,7 @@ from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
 
-class _InOrder(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # as added, not by the alphabet
-
-
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=NearestCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wordalloc")
 def commands() -> None:
     """Vocabulary clustering and word allocation: cheap softmax layers over large vocabularies.
@@ -59,5 +56,6 @@ for _command in (
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,
+    completion,
 ):
     commands.add_command(_command)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.cli.choices import NamesWithCommas, SourceName
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
 from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
@@ -18,6 +19,7 @@ from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import cache_directory
 from wordalloc.interrupts import deferred_interrupts
+from wordalloc.pipelines.comparison_methods import METHODS
 
 if TYPE_CHECKING:
     from wordalloc.pipelines.compare import Comparison, Stage
@@ -27,9 +29,10 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @click.option(
     "--layers",
+    type=NamesWithCommas(METHODS),
     default="full,adaptive,classes,tree,table,lightrnn,sampled-softmax,nce",
     metavar="NAMES",
     help="What to compare, separated by commas; also importance, blackout, negative, factorised-input and "
@@ -38,7 +41,13 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 @click.option(
     "--allocation", multiple=True, type=click.Path(), metavar="FILE", help="Use this one instead of making one."
 )
-@click.option("--valid", multiple=True, metavar="TEXT", help="Validation text (default: every 20th line is held out).")
+@click.option(
+    "--valid",
+    multiple=True,
+    type=SourceName(),
+    metavar="TEXT",
+    help="Validation text (default: every 20th line is held out).",
+)
 @click.option("--budget-tokens", type=int, metavar="N", help="Tokens each may train on (default: 1,000,000).")
 @click.option("--budget-seconds", type=float, metavar="S", help="Or: seconds each may train for.")
 @click.option("--seeds", type=int, default=1, metavar="N", help="Train each N times, with the seeds 0 to N - 1.")

@@ -11,6 +11,7 @@ import click
 from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree, load
 from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
@@ -82,7 +83,7 @@ _FORMS = {
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.option("--to", "form", type=click.Choice(list(_FORMS)), required=True, help="The format to write.")
+@click.option("--to", "form", type=NearestChoice(list(_FORMS)), required=True, help="The format to write.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Where to write (default: stdout).")
 def export(file: str, form: str, output: str | None) -> None:
     """Write a file's words, counts and addresses as text.
@@ -108,7 +109,7 @@ def export(file: str, form: str, output: str | None) -> None:
 @click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
 @click.option(
     "--errors",
-    type=click.Choice(["strict", "replace"]),
+    type=NearestChoice(["strict", "replace"]),
     default="strict",
     help="Bytes that are not UTF-8: stop, or U+FFFD.",
 )

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from wordalloc.cli.choices import SourceName
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, percent
@@ -14,7 +15,7 @@ from wordalloc.errors import InputError
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @click.option("--dim", type=click.IntRange(min=1), default=512, show_default=True, help="Width d of the hidden state.")
 @click.option("--batch", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a step.")
 @click.option("--profile", type=click.Path(), metavar="FILE", help="The device's cost model, as JSON.")

@@ -12,6 +12,7 @@ import click
 
 from wordalloc.allocations import Bigrams
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice, SourceName
 from wordalloc.cli.progress import progress_bar
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
@@ -31,7 +32,7 @@ TEXT_OPTIONS = (
     click.option("--eos/--no-eos", default=True, help="End every line in <eos> (the default), or run on."),
     click.option(
         "--errors",
-        type=click.Choice(["strict", "replace"]),
+        type=NearestChoice(["strict", "replace"]),
         default="strict",
         help="Bytes that are not UTF-8: stop (the default), or read U+FFFD.",
     ),
@@ -48,7 +49,7 @@ _ENGINE_OPTIONS = (
     ),
     click.option(
         "--engine",
-        type=click.Choice(["duckdb", "spark"]),
+        type=NearestChoice(["duckdb", "spark"]),
         default="duckdb",
         help="Work here (the default), or on Spark, set up by its own configuration; counts and ids are the same.",
     ),
@@ -119,7 +120,7 @@ def source_command(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION)):
         collect = option(collect)
-    return click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")(collect)
+    return click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="SOURCE...")(collect)
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice, SourceName
 from wordalloc.cli.model_options import (
     BUDGET_OPTIONS,
     LOSS_OPTIONS,
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--valid", multiple=True, metavar="TEXT", help="Validation text; may be given again.")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
+@click.option("--valid", multiple=True, type=SourceName(), metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--allocation", type=click.Path(), metavar="FILE", help="Picks the output layer (default: full softmax).")
 @click.option("--run", type=click.Path(), default="wordalloc-run", help="The run directory.")
 @click.option("--resume", is_flag=True, help="Continue the run in the run directory.")
 @click.option("--costs", is_flag=True, help="With a table: take what words would cost elsewhere, for lightrnn-realloc.")
 @click.option(
-    "--table-model", type=click.Choice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
+    "--table-model", type=NearestChoice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
 )
 @click.option("--tensorboard", is_flag=True, help="Write event files into the run directory, too.")
 @with_options(MODEL_OPTIONS, LOSS_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
@@ -93,7 +94,7 @@ def train(
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @device_option
 @json_option
 def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> None:
