@@ -122,12 +122,11 @@ def cache_directory(name: str) -> Path:
     name : str
         The folder's name below the root.
     """
-    root = os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False)
-    folder = Path(root) / name
+    folder = cache_root() / name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if _is_private(folder) or _made_anew(folder):
+        if is_private(folder) or _made_anew(folder):
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     except OSError:
@@ -137,8 +136,19 @@ def cache_directory(name: str) -> Path:
     return fallback
 
 
-def _is_private(folder: Path) -> bool:
-    """Tell whether a folder is this user's, and nobody else may write to it: so it is believed to be on Windows."""
+def cache_root() -> Path:
+    """Return the folder that all caches lie in: ``WORDALLOC_CACHE``, or the platform's own."""
+    return Path(os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False))
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether a folder is this user's, and nobody else may write to it: so it is believed to be on Windows.
+
+    Parameters
+    ----------
+    folder : Path
+        One that is there.
+    """
     if not hasattr(os, "geteuid"):
         return True
     found = folder.stat()

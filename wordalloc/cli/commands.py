@@ -12,6 +12,7 @@ from wordalloc.cli.completion import completion
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
+from wordalloc.cli.doctor import doctor
 from wordalloc.cli.encoding import encode
 from wordalloc.cli.files import export, import_, show
 from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
@@ -56,6 +57,7 @@ for _command in (
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,
+    doctor,
     completion,
 ):
     commands.add_command(_command)

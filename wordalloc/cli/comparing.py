@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +13,7 @@ import click
 from wordalloc.cli.choices import NamesWithCommas, SourceName
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
-from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
+from wordalloc.cli.render import echo_written, emit_json, json_option, print_table, short
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.files import cache_directory
@@ -133,10 +132,8 @@ def print_comparison(found: Comparison) -> None:
     columns = ["method", "perplexity", "÷ full", "tokens/s", "÷ full", "scoring", "top-10", "weights", "bytes", "peak"]
     columns.append(f"s to {reach}")
     rows = [_row(method, base, found.reach) for method in found.methods]
-    whole = not sys.stdout.isatty() or get_terminal_size().columns >= PIPE_WIDTH
-    for chosen in (range(11),) if whole else ((0, 1, 2, 3, 4, 10), (0, 5, 6, 7, 8, 9)):
-        click.echo()
-        print_table([columns[place] for place in chosen], [[row[place] for place in chosen] for row in rows])
+    click.echo()
+    print_table(columns, rows)
     click.echo(
         "\ntokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of\n"
         f"input and output; peak: memory of the training process; s to {reach}: of training, to this perplexity of a\n"
@@ -163,19 +160,11 @@ def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | Non
         faster,
         f"{method.scoring_tokens_per_second:,.0f}",
         f"{1000 * method.query_seconds:.2f} ms",
-        _short(method.parameters),
-        f"{_short(method.bytes)}B",
-        f"{_short(method.peak_memory_bytes)}B",
+        short(method.parameters),
+        f"{short(method.bytes)}B",
+        f"{short(method.peak_memory_bytes)}B",
         "–" if seconds is None else f"{seconds:,.1f}",
     )
-
-
-def _short(number: int) -> str:
-    """``7,839,744`` as ``7.84 M``."""
-    for power, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= power:
-            return f"{number / power:.3g} {unit}"
-    return f"{number} "
 
 
 @contextlib.contextmanager

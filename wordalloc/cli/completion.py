@@ -16,8 +16,10 @@ COMPLETE_VARIABLE = "_WORDALLOC_COMPLETE"  # by which the shell asks this progra
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes wordalloc's commands, options, choices and files in a shell.
 
+    Each of these is done once, and holds in every shell that is started from then on.
+
     \b
-    Example, by shell; it holds in every shell started from then on:
+    Examples:
       bash:  echo 'eval "$(wordalloc completion bash)"' >> ~/.bashrc
       zsh:   echo 'eval "$(wordalloc completion zsh)"' >> ~/.zshrc      (below the line of compinit)
       fish:  wordalloc completion fish > ~/.config/fish/completions/wordalloc.fish
