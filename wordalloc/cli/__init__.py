@@ -110,7 +110,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        return _report(f"{error.filename}: {(error.strerror or str(error)).lower()}", 2, error)
+        from wordalloc.files import unreadable
+
+        return _report(f"{error.filename}: {unreadable(str(error.filename), error)}", 2, error)
     except Exception as error:
         kind = type(error).__name__
         return _report(f"internal error: {kind}: {error}; WORDALLOC_DEBUG=1 shows where; please report it", 1, error)

@@ -121,7 +121,10 @@ def compare(
             click.echo(f"no pictures: {error}; then once more with --resume", err=True)
     if found.failed:
         name, message = next(iter(found.failed.items()))
-        raise RunError(f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed)")
+        raise RunError(
+            f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed; "
+            "--resume tries them again)"
+        )
 
 
 def print_comparison(found: Comparison) -> None:

@@ -41,7 +41,7 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
         else:
             kind = "tsv" if looks_like_tsv(start) else "text"
     if column is not None:
-        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet file")
+        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet file; leave it out")
     return file, kind
 
 

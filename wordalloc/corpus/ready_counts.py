@@ -141,7 +141,9 @@ def count_tokens(tokens: Tokens, counts: Mapping[str, int], name: str) -> tuple[
     if strangers:
         by_id = {str(number): token for token, number in known.items()}
         if any(token not in by_id for token in counts):
-            raise InputError(f"{name}: counts {strangers[0]!r}, which is not in the tokenizer's vocabulary")
+            raise InputError(
+                f"{name}: counts {strangers[0]!r}, which is not in the tokenizer's vocabulary; give its own counts"
+            )
         counts = {by_id[number]: count for number, count in counts.items()}
     return list(known), [counts.get(token, 0) for token in known], list(known.values())
 
@@ -157,7 +159,9 @@ def count_with_tokenizer(tokens: Tokens, name: str, texts: list[Input], errors: 
     try:
         tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
     except Exception as error:  # the library raises nothing narrower
-        raise FormatError(f"{name}: damaged tokenizer.json: the package tokenizers says: {error}") from error
+        raise FormatError(
+            f"{name}: damaged tokenizer.json: the package tokenizers says: {error}; fetch it again"
+        ) from error
     token_of = {number: token for token, number in tokens.ids.items()}
     counts = dict.fromkeys(tokens.ids, 0)
     for text in texts:
@@ -192,7 +196,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InputError(f"the key {twice!r} appears twice in one JSON object")
+        raise InputError(f"the key {twice!r} appears twice in one JSON object; add the two into one")
     return content
 
 
@@ -209,10 +213,14 @@ def _tokenizer_ids(file: Input, content: dict[str, Any]) -> dict[str, int]:
         added = {token["content"]: token["id"] for token in content.get("added_tokens") or []}
         ids = {**vocabulary, **added}
     except (TypeError, ValueError, LookupError) as error:
-        raise FormatError(f"{file.name}: damaged tokenizer.json: no list of tokens with their ids") from error
+        raise FormatError(
+            f"{file.name}: damaged tokenizer.json: no list of tokens with their ids; fetch it again"
+        ) from error
     of_text = all(isinstance(token, str) and type(number) is int and number >= 0 for token, number in ids.items())
     if not ids or not of_text:
-        raise FormatError(f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id")
+        raise FormatError(
+            f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id; fetch it again"
+        )
     if len(set(ids.values())) < len(ids):
-        raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id")
+        raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id; fetch it again")
     return ids

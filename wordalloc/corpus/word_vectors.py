@@ -65,11 +65,13 @@ def read_vectors(path: str | os.PathLike[str], vocabulary: Vocabulary, *, name: 
         return _from_run(source, vocabulary, name)
     with open_inputs(path) as files:
         if len(files) > 1:
-            raise InputError(f"{path}: this pattern matches {len(files)} files; vectors are read from one")
+            raise InputError(f"{path}: this pattern matches {len(files)} files; vectors are read from one: name it")
         if source.suffix == ".safetensors":
             return _from_tensors(files[0].path, vocabulary, name)
         if name is not None:
-            raise InputError(f"{path}: a tensor is named, {name!r}, but only a .safetensors file has tensors")
+            raise InputError(
+                f"{path}: a tensor is named, {name!r}, but only a .safetensors file has tensors; leave it out"
+            )
         return _from_text(files[0], vocabulary)
 
 
@@ -97,13 +99,18 @@ def _from_tensors(path: Path, vocabulary: Vocabulary, name: str | None) -> Vecto
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise FormatError(f"{path}: damaged safetensors file: {' '.join(str(error).split())[:160]}") from error
+        raise FormatError(
+            f"{path}: damaged safetensors file: {' '.join(str(error).split())[:160]}; fetch it again"
+        ) from error
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(array, dtype=np.float32)
     wrong = ~np.isfinite(vectors).all(axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(f"{path}: row {row} ({vocabulary.words[row]!r}) holds nan, infinity or a value beyond float32")
+        raise InputError(
+            f"{path}: row {row} ({vocabulary.words[row]!r}) holds nan, infinity or a value beyond "
+            "float32; train them anew"
+        )
     return vectors
 
 
@@ -171,9 +178,9 @@ def _numbers(values: list[str], where: str) -> npt.NDArray[np.float64]:
         numbers = np.array([float(value) for value in values])
     except ValueError as error:
         wrong = next(value for value in values if not _is_number(value))
-        raise FormatError(f"{where}: {wrong[:40]!r} is no number") from error
+        raise FormatError(f"{where}: {wrong[:40]!r} is no number; mend the line") from error
     if not (np.abs(numbers) <= np.finfo(np.float32).max).all():
-        raise InputError(f"{where}: a value is nan, infinite or beyond float32")
+        raise InputError(f"{where}: a value is nan, infinite or beyond float32; mend the line")
     return numbers
 
 

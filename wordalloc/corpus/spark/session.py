@@ -230,7 +230,7 @@ def _check_master(master: str) -> None:
             return
         except OSError as error:
             reasons.append(error.strerror or str(error))
-    raise RunError(f"the Spark master {master} cannot be reached: {', '.join(reasons).lower()}")
+    raise RunError(f"the Spark master {master} cannot be reached: {', '.join(reasons).lower()}; is it running?")
 
 
 def _last_line(log: IO[bytes]) -> str:
