@@ -48,7 +48,7 @@ def score(
 
     allocation = load(file)
     if not isinstance(allocation, Allocation):
-        raise InputError(f"{file}: score takes classes or a tree")
+        raise InputError(f"{file}: score takes classes or a tree; make one with: wordalloc classes TEXT")
     model = None if profile is None else read_profile(profile)
     with open_inputs(paths) as files, progress_bar("counting", unit="B") as progress:
         bigrams = count_bigrams_of_inputs(files, allocation.vocabulary, memory_limit=memory_limit, progress=progress)

@@ -77,7 +77,9 @@ class Source:
 
         options = {name: value for name, value in self.options.items() if name != "counts"}
         if self.options["counts"] is not None:
-            raise InputError("--counts are counts of words; adjacent words are counted from text or a file of bigrams")
+            raise InputError(
+                "--counts are counts of words; adjacent words are counted from text or a file of bigrams; leave it out"
+            )
         with progress_bar("counting", unit="B") as progress:
             return read_bigrams(self.paths, progress=progress, **options)
 

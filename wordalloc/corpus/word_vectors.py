@@ -133,7 +133,7 @@ def _tensor_name(path: Path, file: Any, size: int, name: str | None) -> str:
     if tables[name][0] != size:
         raise InputError(
             f"{path}: holds embeddings of another vocabulary: {name} has {tables[name][0]} rows, "
-            f"but the vocabulary has {size} words"
+            f"but the vocabulary has {size} words; take those of this one"
         )
     return name
 
@@ -165,7 +165,9 @@ def _from_text(file: Input, vocabulary: Vocabulary) -> Vectors:
 def _check_found(file: Input, vocabulary: Vocabulary, found: npt.NDArray[np.bool_]) -> None:
     n_found = int(found.sum())
     if n_found == 0:
-        raise InputError(f"{file.name}: holds no word of the vocabulary, such as {vocabulary.words[0]!r}")
+        raise InputError(
+            f"{file.name}: holds no word of the vocabulary, such as {vocabulary.words[0]!r}; take vectors of this one"
+        )
     if 2 * n_found < vocabulary.size:
         raise InputError(
             f"{file.name}: holds {n_found} of the {vocabulary.size} words, less than half of them; "

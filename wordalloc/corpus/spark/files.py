@@ -87,7 +87,7 @@ def find_files(session: SparkSession, sources: Paths, tell: Callable[[HadoopFile
     urls = [file.url for file in files]
     if len(set(urls)) < len(urls):
         twice = next(file for number, file in enumerate(files) if file.url in urls[:number])
-        raise InputError(f"{twice.name}: is named twice, but Spark reads a file once")
+        raise InputError(f"{twice.name}: is named twice, but Spark reads a file once; name it once")
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda file: _look_into(file, tell), files))
 
