@@ -223,7 +223,7 @@ def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise FormatError(f"{file}: damaged .safetensors file: {_one_line(error)}; make it again") from error
     except OSError as error:
-        raise FormatError(f"{file}: cannot be read: {unreadable(file, error)}") from error
+        raise FormatError(f"{file}: {unreadable(file, error)}") from error
 
 
 def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import click
 from wordalloc.cli.choices import NamesWithCommas, SourceName
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
+from wordalloc.cli.progress import is_drawn, make_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, print_table, short
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
@@ -173,15 +173,11 @@ def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | Non
 @contextlib.contextmanager
 def _stage_bar() -> Iterator[Callable[[Stage], None]]:
     """Yield a callable that shows on stderr what is done: a bar on a terminal, else nothing."""
-    if not sys.stderr.isatty():
+    if not is_drawn():
         yield lambda stage: None
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with make_bar() as bar:
         task = bar.add_task("", total=1.0)
 
         def show(stage: Stage) -> None:

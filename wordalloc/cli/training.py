@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from wordalloc.cli.model_options import (
     device_option,
     with_options,
 )
-from wordalloc.cli.progress import progress_bar
+from wordalloc.cli.progress import is_drawn, make_bar, progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
@@ -121,15 +120,11 @@ def evaluate(run: str, paths: tuple[str, ...], device: str, as_json: bool) -> No
 @contextlib.contextmanager
 def training_bar(first: bool = True) -> Iterator[Callable[[TrainProgress], None]]:
     """Yield a callable that shows a training's progress on stderr: in its first process on a terminal, a bar."""
-    if not first or not sys.stderr.isatty():
+    if not first or not is_drawn():
         yield lambda at: None
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with make_bar() as bar:
         task = bar.add_task("training", total=None)
 
         def show(at: TrainProgress) -> None:
