@@ -60,7 +60,9 @@ def print_diagnosis(found: Diagnosis) -> None:
         text=["packages", "what it adds"],
     )
     if missing := [extra for extra in found.extras if not extra.fits]:
-        click.echo("\nWhat is missing comes by " + "\nor by ".join(extra.command for extra in missing))
+        click.echo("\nTo add what is missing:")
+        for extra in missing:
+            click.echo(f"  {extra.command}")
     click.echo()
     for name, value in _facts(found):
         click.echo(_hanging(f"{name + ':':<16} ", printable(value)))
