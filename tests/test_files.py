@@ -201,7 +201,10 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     finally:
         tmp_path.chmod(0o755)
     assert result.stderr == ""
-    assert result.stdout == f"cannot write {tmp_path / 'a'}: permission denied; the file is left as it was\n"
+    assert (
+        result.stdout
+        == f"cannot write {tmp_path / 'a'}: permission denied (choose another place); the file is left as it was\n"
+    )
     assert names(tmp_path) == []
 
 

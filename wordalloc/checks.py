@@ -170,5 +170,25 @@ def nearest(name: str, names: Sequence[str]) -> str:
     >>> nearest("adaptiv", ["full", "adaptive"])
     'did you mean adaptive? There are full, adaptive'
     """
+    return f"{did_you_mean(name, names)} There are {', '.join(names)}".lstrip()
+
+
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """Return a question for the known name that is nearest to an unknown one; nothing where none is near.
+
+    Parameters
+    ----------
+    name : str
+        The unknown one.
+    names : sequence of str
+        The known ones.
+
+    Examples
+    --------
+    >>> did_you_mean("cutof", ["count", "cutoffs"])
+    'did you mean cutoffs?'
+    >>> did_you_mean("zzz", ["count", "cutoffs"])
+    ''
+    """
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    return (f"did you mean {close[0]}? " if close else "") + f"There are {', '.join(names)}"
+    return f"did you mean {close[0]}?" if close else ""

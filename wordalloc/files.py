@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import difflib
+import errno
 import functools
+import itertools
 import os
 import shutil
 import stat
@@ -16,6 +19,8 @@ import platformdirs
 
 from wordalloc.errors import OutputError
 from wordalloc.interrupts import deferred_interrupts
+
+_COMPARED = 10_000  # names of a folder in which the one that may be meant is looked for
 
 
 @contextlib.contextmanager
@@ -109,6 +114,58 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_bytes(text.encode("utf-8"))
 
 
+def unreadable(path: str | os.PathLike[str], error: OSError) -> str:
+    """Return why a file cannot be read, and what to do; of one that is not there, which may be meant.
+
+    Parameters
+    ----------
+    path : path-like
+        As the user named it.
+    error : OSError
+        What reading it came to.
+
+    Examples
+    --------
+    >>> unreadable("/nowhere/a.txt", FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    'no such file; there is no folder /nowhere'
+    """
+    if error.errno == errno.ENOENT:
+        folder, name = os.path.split(os.fspath(path))
+        try:
+            with os.scandir(folder or os.curdir) as found:
+                names = sorted(entry.name for entry in itertools.islice(found, _COMPARED))
+        except OSError:
+            return f"no such file; there is no folder {folder}"
+        close = difflib.get_close_matches(name, names, n=1)
+        return f"no such file; {f'did you mean {Path(folder, close[0])}?' if close else 'check its name'}"
+    remedy = "let yourself read it (chmod), or name another" if error.errno == errno.EACCES else "name another"
+    return f"{_reason(error)}; {remedy}"
+
+
+def unwritable(error: OSError) -> str:
+    """Return why a file or a folder cannot be written, and what to do.
+
+    Parameters
+    ----------
+    error : OSError
+        What writing it came to.
+
+    Examples
+    --------
+    >>> unwritable(OSError(errno.ENOSPC, "No space left on device"))
+    'no space left on device (make room)'
+    """
+    if error.errno == errno.ENOENT:
+        return f"{_reason(error)} (make its folder, or choose another)"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{_reason(error)} (make room)"
+    return f"{_reason(error)} (choose another place)"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
 def cache_directory(name: str) -> Path:
     """Return the cache folder `name`, made if need be: below ``WORDALLOC_CACHE`` or the platform's own.
 
@@ -122,12 +179,11 @@ def cache_directory(name: str) -> Path:
     name : str
         The folder's name below the root.
     """
-    root = os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False)
-    folder = Path(root) / name
+    folder = cache_root() / name
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if _is_private(folder) or _made_anew(folder):
+        if is_private(folder) or _made_anew(folder):
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     except OSError:
@@ -137,8 +193,19 @@ def cache_directory(name: str) -> Path:
     return fallback
 
 
-def _is_private(folder: Path) -> bool:
-    """Tell whether a folder is this user's, and nobody else may write to it: so it is believed to be on Windows."""
+def cache_root() -> Path:
+    """Return the folder that all caches lie in: ``WORDALLOC_CACHE``, or the platform's own."""
+    return Path(os.environ.get("WORDALLOC_CACHE") or platformdirs.user_cache_dir("wordalloc", appauthor=False))
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether a folder is this user's, and nobody else may write to it: so it is believed to be on Windows.
+
+    Parameters
+    ----------
+    folder : Path
+        One that is there.
+    """
     if not hasattr(os, "geteuid"):
         return True
     found = folder.stat()
@@ -169,11 +236,7 @@ def _output_errors(target: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {_reason(error)}; the file is left as it was") from error
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write {target}: {unwritable(error)}; the file is left as it was") from error
 
 
 def _empty_file(target: Path) -> Path:

@@ -180,7 +180,9 @@ class Vocabulary(Frozen):
         falls = -np.diff(self.counts)
         if (falls < 0).any():
             rank = int(np.argmax(falls < 0)) + 1
-            raise InputError(f"counts must descend, but rank {rank} has more than rank {rank - 1}")
+            raise InputError(
+                f"counts must descend, but rank {rank} has more than rank {rank - 1}; see Vocabulary.from_counts"
+            )
         held.check_ties(falls == 0)
 
     @classmethod

@@ -139,7 +139,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, sound: bytes) -> None:
         check=False,
     )
     assert result.stderr == ""
-    assert result.stdout == "secret.safetensors: cannot be read: Permission denied\n"
+    assert result.stdout == "secret.safetensors: permission denied; let yourself read it (chmod), or name another\n"
 
 
 # --- lengths, offsets and shapes that lie
@@ -464,4 +464,4 @@ def test_a_file_of_no_words(file: Path) -> None:
 def test_a_name_of_several_lines_is_said_in_one(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         load(tmp_path / "two\nlines")
-    assert str(caught.value) == f"{tmp_path}/two lines: no such file"
+    assert str(caught.value) == f"{tmp_path}/two lines: no such file; check its name"

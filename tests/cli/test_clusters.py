@@ -285,7 +285,7 @@ def test_what_import_cannot_use(refused, made, corpus, tmp_path):
         ("ternary.tree", "brown-paths", "brown-paths needs a binary tree, not a tree of arity 3"),
         ("plain.tree", "word2vec-classes", "word2vec-classes needs classes, or a tree that names classes"),
         ("cut.cutoffs", "dot", "dot draws trees, not cutoffs"),
-        ("c.classes", "pickle", "'pickle' is not one of 'tsv', 'json'"),
+        ("c.classes", "pickle", "'pickle' is not known; There are tsv, json"),
     ],
 )
 def test_what_export_cannot_carry(refused, made, name, form, says):

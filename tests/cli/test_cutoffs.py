@@ -190,7 +190,7 @@ def test_the_frontier_s_tables_mark_the_knee_and_what_was_chosen(wordalloc, corp
 
 def test_a_bound_below_every_layer_is_refused(refused, wordalloc, corpus):
     line = refused("cutoffs", corpus / "train.txt", "--max-params", 100)
-    least = line.split("the smallest has ")[1].strip()
+    least = line.split("the smallest has ")[1].partition(";")[0]
     assert "at most 100 parameters" in line
     assert least in refused("cutoffs", corpus / "train.txt", "--max-params", int(least) - 1)
     assert wordalloc("cutoffs", corpus / "train.txt", "--max-params", least)[0] == 0

@@ -30,6 +30,8 @@ ELSEWHERE = {
     "evaluate": "runs a trained model",
     "compare": "trains and measures",
     "lightrnn": "trains; tests/training/test_tables.py",
+    "completion": "prints a script; tests/cli/test_completion.py",
+    "doctor": "tells of this machine; tests/cli/test_doctor.py",
 }
 # Choices that are not tried, and why: of two programs' own solvers only one is.
 NOT_TRIED = {

@@ -31,7 +31,8 @@ def word_directions(vocabulary: Vocabulary, vectors: npt.ArrayLike) -> Vectors:
         raise InputError(f"vectors must be real numbers of shape (V, dim), not {array.dtype} of shape {array.shape}")
     if array.shape[0] != vocabulary.size:
         raise InputError(
-            f"there are {array.shape[0]} vectors but {vocabulary.size} words: these are vectors of another vocabulary"
+            f"there are {array.shape[0]} vectors but {vocabulary.size} words: these are vectors of "
+            "another vocabulary; take those of this one"
         )
     check_finite(vocabulary, array)
     return directions(array)

@@ -123,7 +123,8 @@ def adaptive_cutoffs(
     if not solved:
         least = min(programme.smallest(j).n_parameters for j in wanted)
         raise InputError(
-            f"no layer has at most {max_params} parameters: under the constraints the smallest has {least}"
+            f"no layer has at most {max_params} parameters: under the constraints the smallest has "
+            f"{least}; allow as many, or ease them"
         )
     best, _ = min(solved, key=lambda answer: (answer[0].cost, len(answer[0].cutoffs)))
     bound = min(low for _, low in solved)

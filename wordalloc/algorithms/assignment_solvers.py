@@ -61,7 +61,7 @@ def by_ortools_assignment(cost: npt.NDArray[np.float64]) -> Solution:
         solver.add_arcs_with_cost(np.full(n_cells, word), cells, costs)
     status = solver.solve()
     if status != solver.OPTIMAL:
-        raise RunError(f"OR-tools' assignment ended with the status {status}")
+        raise RunError(f"OR-tools' assignment ended with the status {status}; use the solver auction")
     place = np.array([solver.right_mate(word) for word in range(size)], dtype=np.int64)
     return place, _lower_bound(cost, whole, place, scale, shift)
 
@@ -83,7 +83,7 @@ def by_ortools_flow(cost: npt.NDArray[np.float64], capacity: int = 1) -> Solutio
     flow.set_nodes_supplies(np.append(words, sink), np.append(np.ones(size, np.int64), -size))
     status = flow.solve()
     if status != flow.OPTIMAL:
-        raise RunError(f"OR-tools' minimum-cost flow ended with the status {status}")
+        raise RunError(f"OR-tools' minimum-cost flow ended with the status {status}; use the solver auction")
     carried = flow.flows(np.arange(size * n_places)).reshape(size, n_places)
     place = carried.argmax(axis=1).astype(np.int64)
     return place, _lower_bound(cost, whole, place, scale, shift)

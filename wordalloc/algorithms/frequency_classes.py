@@ -59,7 +59,7 @@ def frequency_classes(vocabulary: Vocabulary, n_classes: int | None = None, by: 
     elif by == "sqrt-frequency":
         roots = np.sqrt(vocabulary.counts.astype(np.float64))
         if not vocabulary.total:
-            raise InputError("all counts are 0, so there is no mass to divide")
+            raise InputError("all counts are 0, so there is no mass to divide; count a text first")
         boundaries = nearest_boundaries(np.concatenate(([0.0], np.cumsum(roots))), n_classes)
     elif by == "equal-size":
         boundaries = np.cumsum(np.full(n_classes, size // n_classes) + (np.arange(n_classes) < size % n_classes))[:-1]

@@ -61,7 +61,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         content = KINDS[record.kind].from_arrays(record.vocabulary, record.arrays, record.parameters)
     except InputError as error:
-        raise FormatError(f"{path}: damaged {record.kind} file: {error}") from error
+        raise FormatError(f"{path}: damaged {record.kind} file: {error}; make it again") from error
     _refuse_unknown(path, record, content.names)
     return content
 
@@ -69,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 def _refuse_unknown(path: str | os.PathLike[str], record: storage.Record, known: frozenset[str]) -> None:
     if unknown := record.arrays.keys() - known:
         listed = reprlib.repr(sorted(unknown))
-        raise FormatError(f"{path}: damaged {record.kind} file: it holds the unknown arrays {listed}")
+        raise FormatError(f"{path}: damaged {record.kind} file: it holds the unknown arrays {listed}; make it again")
 
 
 def save(what: Stored | Vocabulary, path: str | os.PathLike[str]) -> None:

@@ -152,7 +152,9 @@ def _nll(values: npt.ArrayLike, name: str, size: int) -> npt.NDArray[np.float32]
     least, greatest = float(array.min()), float(array.max())
     if not (np.isfinite(least) and np.isfinite(greatest)):
         word = int(np.argmin(np.isfinite(array).all(axis=1)))
-        raise InputError(f"{name} must be finite, but that of word {word} is not: the model has diverged")
+        raise InputError(
+            f"{name} must be finite, but that of word {word} is not: the model has diverged; lower its learning rate"
+        )
     if least < 0:
         word = int(np.argmax((array < 0).any(axis=1)))
         raise InputError(f"{name} is a negative log-likelihood, at least 0, but word {word} has {least:g}")

@@ -13,6 +13,7 @@ pickle. Writing is atomic, and the same content gives the same bytes.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import reprlib
@@ -26,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.errors import FormatError, InputError, OutputError
-from wordalloc.files import atomic_path
+from wordalloc.files import atomic_path, unreadable
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
 FORMAT_VERSION = 1
@@ -208,11 +209,11 @@ def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
 
     try:
         if not file.exists():
-            raise FormatError(f"{file}: no such file")
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not file.is_file():
             raise FormatError(f"{file}: not a file; give a .safetensors file written by wordalloc")
         if not _starts_as_safetensors(file):
-            raise FormatError(f"{file}: not a .safetensors file, or cut short")
+            raise FormatError(f"{file}: not a .safetensors file, or cut short; give one written by wordalloc")
         # The library holds offsets, shapes and dtypes against the real file size before it maps anything.
         with safe_open(file, framework="numpy") as opened:
             header = _parse_metadata(file, opened.metadata() or {})
@@ -220,25 +221,26 @@ def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
     except FormatError:
         raise
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise FormatError(f"{file}: damaged .safetensors file: {_one_line(error)}") from error
+        raise FormatError(f"{file}: damaged .safetensors file: {_one_line(error)}; make it again") from error
     except OSError as error:
-        raise FormatError(f"{file}: cannot be read: {error.strerror or _one_line(error)}") from error
+        raise FormatError(f"{file}: {unreadable(file, error)}") from error
 
 
 def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
     text = metadata.get(METADATA_KEY)
     if text is None:
-        raise FormatError(f"{file}: a foreign .safetensors file: it was not written by wordalloc")
+        raise FormatError(f"{file}: a foreign .safetensors file: it was not written by wordalloc; give one that was")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{file}: damaged metadata: {_one_line(error)}") from error
+        raise FormatError(f"{file}: damaged metadata: {_one_line(error)}; make it again") from error
     if not isinstance(header, dict):
-        raise FormatError(f"{file}: damaged metadata: it must be an object")
+        raise FormatError(f"{file}: damaged metadata: it must be an object; make it again")
     found = header.get("format_version")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise FormatError(
-            f"{file}: damaged metadata: format_version must be a positive integer, not {reprlib.repr(found)}"
+            f"{file}: damaged metadata: format_version must be a positive integer, not {reprlib.repr(found)}; "
+            "make it again"
         )
     if found > FORMAT_VERSION:
         raise FormatError(
@@ -247,14 +249,14 @@ def _parse_metadata(file: Path, metadata: dict[str, str]) -> dict[str, Any]:
         )
     for key, (kind, name) in _HEADER.items():
         if not isinstance(header.get(key, ...), kind):
-            raise FormatError(f"{file}: damaged metadata: {key!r} must be {name}")
+            raise FormatError(f"{file}: damaged metadata: {key!r} must be {name}; make it again")
     return header
 
 
 def _vocabulary(file: Path, tensors: Arrays, header: dict[str, Any], parameters: Any) -> Vocabulary:
     name = str(file)
     if not isinstance(parameters, dict):
-        raise FormatError(f"{file}: damaged metadata: the vocabulary's parameters must be an object")
+        raise FormatError(f"{file}: damaged metadata: the vocabulary's parameters must be an object; make it again")
     text = header["text"]
     return Vocabulary.from_bytes(
         take(name, tensors, "words.bytes", np.uint8).tobytes(),

@@ -266,7 +266,7 @@ class Tree(Allocation):
             If the tree has no `class_depth`.
         """
         if self.class_depth is None:
-            raise InputError("this tree names no classes: it has no class_depth")
+            raise InputError("this tree names no classes: it has no class_depth; a Brown tree does")
         _, first, number = np.unique(self._class_places(self.class_depth), return_index=True, return_inverse=True)
         order = np.empty(first.size, dtype=np.int64)
         order[np.argsort(first)] = np.arange(first.size)

@@ -72,9 +72,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     import click
 
     from wordalloc.cli.commands import commands
+    from wordalloc.cli.completion import COMPLETE_VARIABLE
     from wordalloc.errors import ToldElsewhere, WordallocError
     from wordalloc.launched import GRACE, is_one_of_several
 
+    if asked := os.environ.get(COMPLETE_VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(commands, {}, "wordalloc", COMPLETE_VARIABLE, asked)
     try:
         # Not commands.main(), which answers interruptions and closed pipes in its own words.
         with commands.make_context("wordalloc", list(sys.argv[1:] if arguments is None else arguments)) as context:
@@ -105,7 +110,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        return _report(f"{error.filename}: {(error.strerror or str(error)).lower()}", 2, error)
+        from wordalloc.files import unreadable
+
+        return _report(f"{error.filename}: {unreadable(str(error.filename), error)}", 2, error)
     except Exception as error:
         kind = type(error).__name__
         return _report(f"internal error: {kind}: {error}; WORDALLOC_DEBUG=1 shows where; please report it", 1, error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wordalloc.cli.choices import NearestChoice
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.errors import InputError
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option("--device", type=NearestChoice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
+@click.option("--dtype", type=NearestChoice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--dim", type=click.IntRange(min=1), default=512, show_default=True, help="Width d of the hidden state.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Measure no longer than this.  [default: 45]")
 @output_option("default: ./profile.json")

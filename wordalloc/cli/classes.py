@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
@@ -25,7 +26,7 @@ _positive = click.IntRange(min=1)
 
 _effort = click.option(
     "--effort",
-    type=click.Choice(["fast", "normal", "high"]),
+    type=NearestChoice(["fast", "normal", "high"]),
     default="normal",
     show_default=True,
     help="How long exchange searches: greedy alone, seconds, most of a minute.",
@@ -70,7 +71,7 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
 @source_command
 @click.option(
     "--method",
-    type=click.Choice(list(CLASS_METHODS)),
+    type=NearestChoice(list(CLASS_METHODS)),
     default="exchange",
     show_default=True,
     help="What the classes are made by.",
@@ -78,7 +79,7 @@ def bigrams(source: Source, output: str | None, as_json: bool) -> None:
 @click.option("-k", "--classes", "n_classes", type=_positive, metavar="K", help="How many (default: √V).")
 @click.option(
     "--model",
-    type=click.Choice(["two-sided", "predictive", "bidirectional"]),
+    type=NearestChoice(["two-sided", "predictive", "bidirectional"]),
     default="two-sided",
     show_default=True,
     help="exchange: raise the mutual information of classes, or a predictive model's likelihood.",
@@ -153,7 +154,7 @@ def classes(
 @source_command
 @click.option(
     "--method",
-    type=click.Choice(list(TREE_METHODS)),
+    type=NearestChoice(list(TREE_METHODS)),
     default="huffman",
     show_default=True,
     help="What the tree is made by.",
@@ -162,7 +163,7 @@ def classes(
 @click.option("-k", "--classes", "n_classes", type=_positive, metavar="K", help="brown: how many (default: √V).")
 @click.option(
     "--leaves",
-    type=click.Choice(["exchange", "windowed"]),
+    type=NearestChoice(["exchange", "windowed"]),
     default="exchange",
     show_default=True,
     help="brown: classes by exchange, or by Liang's windowed algorithm.",
@@ -170,7 +171,7 @@ def classes(
 @_effort
 @click.option(
     "--split",
-    type=click.Choice(["adaptive", "balanced"]),
+    type=NearestChoice(["adaptive", "balanced"]),
     default="adaptive",
     show_default=True,
     help="clustering: where the vectors part, or in halves.",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from wordalloc.cli.calibrate import calibrate
+from wordalloc.cli.choices import NearestCommand
 from wordalloc.cli.classes import bigrams, classes, tree
 from wordalloc.cli.comparing import compare
+from wordalloc.cli.completion import completion
 from wordalloc.cli.counting import buckets, count
 from wordalloc.cli.cutoffs import cutoffs
 from wordalloc.cli.demo import demo
+from wordalloc.cli.doctor import doctor
 from wordalloc.cli.encoding import encode
 from wordalloc.cli.files import export, import_, show
 from wordalloc.cli.lightrnn import lightrnn, lightrnn_init, lightrnn_realloc
@@ -19,12 +22,7 @@ from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
 
 
-class _InOrder(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # as added, not by the alphabet
-
-
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=NearestCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wordalloc")
 def commands() -> None:
     """Vocabulary clustering and word allocation: cheap softmax layers over large vocabularies.
@@ -63,5 +61,7 @@ for _command in (
     lightrnn,
     lightrnn_init,
     lightrnn_realloc,
+    doctor,
+    completion,
 ):
     commands.add_command(_command)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordalloc.cli.choices import NamesWithCommas, SourceName
 from wordalloc.cli.counting import counted
 from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIONS, device_option, with_options
 from wordalloc.cli.plotting import keep_fonts
-from wordalloc.cli.render import PIPE_WIDTH, echo_written, emit_json, json_option, print_table
+from wordalloc.cli.progress import is_drawn, make_bar
+from wordalloc.cli.render import echo_written, emit_json, json_option, print_table, short
 from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
+from wordalloc.pipelines.comparison_methods import METHODS
 
 if TYPE_CHECKING:
     from wordalloc.pipelines.compare import Comparison, Stage
@@ -26,9 +27,10 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @click.option(
     "--layers",
+    type=NamesWithCommas(METHODS),
     default="full,adaptive,classes,tree,table,lightrnn,sampled-softmax,nce",
     metavar="NAMES",
     help="What to compare, separated by commas; also importance, blackout, negative, factorised-input and "
@@ -37,7 +39,13 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 @click.option(
     "--allocation", multiple=True, type=click.Path(), metavar="FILE", help="Use this one instead of making one."
 )
-@click.option("--valid", multiple=True, metavar="TEXT", help="Validation text (default: every 20th line is held out).")
+@click.option(
+    "--valid",
+    multiple=True,
+    type=SourceName(),
+    metavar="TEXT",
+    help="Validation text (default: every 20th line is held out).",
+)
 @click.option("--budget-tokens", type=int, metavar="N", help="Tokens each may train on (default: 1,000,000).")
 @click.option("--budget-seconds", type=float, metavar="S", help="Or: seconds each may train for.")
 @click.option("--seeds", type=int, default=1, metavar="N", help="Train each N times, with the seeds 0 to N - 1.")
@@ -111,7 +119,10 @@ def compare(
             click.echo(f"no pictures: {error}; then once more with --resume", err=True)
     if found.failed:
         name, message = next(iter(found.failed.items()))
-        raise RunError(f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed)")
+        raise RunError(
+            f"{name}: {message} ({len(found.failed)} of {len(found.failed) + len(found.methods)} failed; "
+            "--resume tries them again)"
+        )
 
 
 def print_comparison(found: Comparison) -> None:
@@ -122,10 +133,8 @@ def print_comparison(found: Comparison) -> None:
     columns = ["method", "perplexity", "÷ full", "tokens/s", "÷ full", "scoring", "top-10", "weights", "bytes", "peak"]
     columns.append(f"s to {reach}")
     rows = [_row(method, base, found.reach) for method in found.methods]
-    whole = not sys.stdout.isatty() or get_terminal_size().columns >= PIPE_WIDTH
-    for chosen in (range(11),) if whole else ((0, 1, 2, 3, 4, 10), (0, 5, 6, 7, 8, 9)):
-        click.echo()
-        print_table([columns[place] for place in chosen], [[row[place] for place in chosen] for row in rows])
+    click.echo()
+    print_table(columns, rows)
     click.echo(
         "\ntokens/s: in training; scoring: tokens/s of the validation text; top-10: a query; weights and bytes: of\n"
         f"input and output; peak: memory of the training process; s to {reach}: of training, to this perplexity of a\n"
@@ -152,33 +161,21 @@ def _row(method: ComparedMethod, base: ComparedMethod | None, reach: float | Non
         faster,
         f"{method.scoring_tokens_per_second:,.0f}",
         f"{1000 * method.query_seconds:.2f} ms",
-        _short(method.parameters),
-        f"{_short(method.bytes)}B",
-        f"{_short(method.peak_memory_bytes)}B",
+        short(method.parameters),
+        f"{short(method.bytes)}B",
+        f"{short(method.peak_memory_bytes)}B",
         "–" if seconds is None else f"{seconds:,.1f}",
     )
-
-
-def _short(number: int) -> str:
-    """``7,839,744`` as ``7.84 M``."""
-    for power, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= power:
-            return f"{number / power:.3g} {unit}"
-    return f"{number} "
 
 
 @contextlib.contextmanager
 def _stage_bar() -> Iterator[Callable[[Stage], None]]:
     """Yield a callable that shows on stderr what is done: a bar on a terminal, else nothing."""
-    if not sys.stderr.isatty():
+    if not is_drawn():
         yield lambda stage: None
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with make_bar() as bar:
         task = bar.add_task("", total=1.0)
 
         def show(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice
 from wordalloc.cli.render import (
     echo_written,
     emit_json,
@@ -51,7 +52,7 @@ def count(source: Source, output: str | None, as_json: bool) -> None:
 @click.option("-n", "--buckets", "n", type=click.IntRange(min=1), default=10, show_default=True, help="How many bands.")
 @click.option(
     "--by",
-    type=click.Choice(["mass", "log-rank", "zipf"]),
+    type=NearestChoice(["mass", "log-rank", "zipf"]),
     default="mass",
     show_default=True,
     help="Equal probability mass, equal width in log rank, or equal mass under the fitted Zipf-Mandelbrot law.",

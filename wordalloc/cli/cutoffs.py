@@ -24,6 +24,9 @@ from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, milliseconds, output_option, percent, print_table
 from wordalloc.cli.sources import Source, source_command
 from wordalloc.errors import InputError
+from wordalloc.files import unreadable
+
+_MAKES_ONE = "wordalloc calibrate makes one"
 
 if TYPE_CHECKING:
     from wordalloc.algorithms.copied_constants import Alternative
@@ -268,12 +271,12 @@ def read_profile(path: str) -> CostModel:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: the profile cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{path}: the profile cannot be read: {unreadable(path, error)}; {_MAKES_ONE}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: the profile is not JSON: {error}") from error
+        raise InputError(f"{path}: the profile is not JSON: {error}; {_MAKES_ONE}") from error
     if isinstance(content, dict):
         content.pop("calibration", None)  # what the numbers rest on
     try:
         return CostModel.from_json(content)
     except InputError as error:
-        raise InputError(f"{path}: {error}; wordalloc calibrate makes one") from error
+        raise InputError(f"{path}: {error}; {_MAKES_ONE}") from error

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from wordalloc.cli.choices import SourceName
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, percent
 from wordalloc.cli.sources import COLUMN_OPTION, Source, engine_options
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="SOURCE...")
 @click.option(
     "--vocabulary",
     "given",

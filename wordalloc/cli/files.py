@@ -20,6 +20,7 @@ from wordalloc.allocations.interchange import (
     to_word_classes,
 )
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice
 from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, print_tree, tree_summary
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
@@ -78,7 +79,7 @@ _FORMS = {
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.option("--to", "form", type=click.Choice([*_FORMS, "parquet"]), required=True, help="The format to write.")
+@click.option("--to", "form", type=NearestChoice([*_FORMS, "parquet"]), required=True, help="The format to write.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Where to write (default: stdout).")
 def export(file: str, form: str, output: str | None) -> None:
     """Write a file for other programs; docs/formats.md says what each format carries.
@@ -126,7 +127,7 @@ def _json_pieces(content: dict[str, Any]) -> Iterator[str]:
 @click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
 @click.option(
     "--errors",
-    type=click.Choice(["strict", "replace"]),
+    type=NearestChoice(["strict", "replace"]),
     default="strict",
     help="Bytes that are not UTF-8: stop, or U+FFFD.",
 )

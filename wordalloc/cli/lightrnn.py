@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice, SourceName
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
@@ -35,7 +36,7 @@ _positive = click.IntRange(min=1)
 TABLE_OPTIONS = (
     click.option(
         "--by",
-        type=click.Choice(["classes", "embedding", "frequency", "random"]),
+        type=NearestChoice(["classes", "embedding", "frequency", "random"]),
         default="classes",
         help="What the words of a row have in common.",
     ),
@@ -44,7 +45,7 @@ TABLE_OPTIONS = (
     click.option("--rows", "n_rows", type=_positive, metavar="N", help="Rows of the table (default: a square)."),
     click.option(
         "--effort",
-        type=click.Choice(["fast", "normal", "high"]),
+        type=NearestChoice(["fast", "normal", "high"]),
         default="normal",
         help="How long classes are searched for.",
     ),
@@ -107,7 +108,7 @@ def lightrnn_init(source: Source, output: str | None, as_json: bool, **options: 
 @click.option(
     "--columns",
     "others",
-    type=click.Choice(["best", "keep"]),
+    type=NearestChoice(["best", "keep"]),
     default="best",
     help="The other digit: assigned anew, or kept where the first one is.",
 )
@@ -116,7 +117,7 @@ def lightrnn_init(source: Source, output: str | None, as_json: bool, **options: 
 @click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after so long.")
 @click.option(
     "--solver",
-    type=click.Choice(["auto", "auction", "ortools", "scipy", "greedy"]),
+    type=NearestChoice(["auto", "auction", "ortools", "scipy", "greedy"]),
     default="auto",
     help="auto is the auction; the others are to compare with.",
 )
@@ -165,8 +166,8 @@ def lightrnn_realloc(
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--valid", multiple=True, metavar="TEXT", help="Validation text; may be given again.")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
+@click.option("--valid", multiple=True, type=SourceName(), metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--table", "table_path", type=click.Path(), metavar="FILE", help="The first table (default: made).")
 @with_options(TABLE_OPTIONS)
 @click.option(
@@ -177,7 +178,7 @@ def lightrnn_realloc(
 @click.option(
     "--realloc",
     "digits",
-    type=click.Choice(["rows", "columns", "both"]),
+    type=NearestChoice(["rows", "columns", "both"]),
     default="rows",
     help="What is reallocated.",
 )
@@ -188,7 +189,7 @@ def lightrnn_realloc(
 @with_options(MODEL_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
 @click.option(
     "--table-model",
-    type=click.Choice(["lightrnn", "softmax"]),
+    type=NearestChoice(["lightrnn", "softmax"]),
     default="lightrnn",
     help="A LightRNN, two steps a word; or a table softmax, one.",
 )

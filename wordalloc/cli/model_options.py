@@ -11,12 +11,12 @@ from wordalloc.cli.choices import NearestChoice
 
 _positive = click.IntRange(min=1)
 device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
+    "--device", type=NearestChoice(["auto", "cpu", "cuda", "mps"]), default="auto", help="Where to compute."
 )
 
 # Defaults are those of TrainConfig, which a test compares.
 CELL_OPTIONS = (
-    click.option("--cell", type=click.Choice(["lstm", "gru", "rnn"]), default="lstm", help="The recurrent cell."),
+    click.option("--cell", type=NearestChoice(["lstm", "gru", "rnn"]), default="lstm", help="The recurrent cell."),
     click.option("--width", type=_positive, default=256, help="Width of embeddings and hidden states."),
     click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of units dropped."),
 )
@@ -25,7 +25,7 @@ MODEL_OPTIONS = (
     click.option("--layers", type=_positive, default=1, help="Recurrent layers."),
     click.option(
         "--input",
-        type=click.Choice(["auto", "full", "adaptive", "classes", "table"]),
+        type=NearestChoice(["auto", "full", "adaptive", "classes", "table"]),
         default="auto",
         help="The input embedding.",
     ),
@@ -41,7 +41,7 @@ NOISE_OPTIONS = (
     click.option("--samples", type=_positive, default=1024, help="Words drawn for a step, or for a token."),
     click.option(
         "--noise",
-        type=click.Choice(["unigram", "log-uniform", "uniform"]),
+        type=NearestChoice(["unigram", "log-uniform", "uniform"]),
         default="unigram",
         help="What they are drawn from.",
     ),
@@ -49,9 +49,9 @@ NOISE_OPTIONS = (
         "--noise-power", type=click.FloatRange(min=0), default=0.75, help="Unigram noise: power of the counts."
     ),
     click.option(
-        "--negatives", type=click.Choice(["shared", "per-token"]), default="shared", help="Drawn for all, or for each."
+        "--negatives", type=NearestChoice(["shared", "per-token"]), default="shared", help="Drawn for all, or for each."
     ),
-    click.option("--normaliser", type=click.Choice(["fixed", "learnt"]), default="fixed", help="NCE: what log Z is."),
+    click.option("--normaliser", type=NearestChoice(["fixed", "learnt"]), default="fixed", help="NCE: what log Z is."),
     click.option(
         "--effective-samples", type=_positive, help="Importance: draw on until the samples are worth so many."
     ),
@@ -59,7 +59,7 @@ NOISE_OPTIONS = (
 LOSS_OPTIONS = (
     click.option(
         "--recurrence",
-        type=click.Choice(["plain", "classes"]),
+        type=NearestChoice(["plain", "classes"]),
         default="plain",
         help="With classes: the class of the word read scales the state.",
     ),
@@ -81,10 +81,10 @@ BATCH_OPTIONS = (
 )
 STEP_OPTIONS = (
     *BATCH_OPTIONS,
-    click.option("--optimizer", type=click.Choice(["adamw", "sgd"]), default="adamw", help="The optimiser."),
+    click.option("--optimizer", type=NearestChoice(["adamw", "sgd"]), default="adamw", help="The optimiser."),
     click.option("--learning-rate", type=float, help="Default: by optimiser and output layer."),
     click.option(
-        "--schedule", type=click.Choice(["linear", "cosine", "constant"]), default="linear", help="How the rate falls."
+        "--schedule", type=NearestChoice(["linear", "cosine", "constant"]), default="linear", help="How the rate falls."
     ),
     click.option("--warmup", type=click.IntRange(min=0), default=50, help="Steps over which the rate rises."),
     click.option("--clip", type=click.FloatRange(min=0), default=1.0, help="Largest norm of the gradient; 0: none."),

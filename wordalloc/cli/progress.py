@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 DELAY = 0.7  # seconds; work that ends sooner shows no bar
+_BESIDE = 22  # columns for what stands beside the title: an amount, a time, and something of a bar
 
 
 @contextlib.contextmanager
@@ -16,16 +22,13 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Callable[[int, int], No
 
     On anything but a terminal nothing is drawn, so logs stay clean.
     """
-    if not sys.stderr.isatty():
+    if not is_drawn():
         yield lambda done, total: None
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import DownloadColumn, MofNCompleteColumn
 
-    amount = DownloadColumn() if unit == "B" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = make_bar(DownloadColumn() if unit == "B" else MofNCompleteColumn())
     task = bar.add_task(title, total=None)
     begin = time.monotonic()
     shown = False
@@ -42,3 +45,25 @@ def progress_bar(title: str, unit: str = "") -> Iterator[Callable[[int, int], No
     finally:
         if shown:
             bar.stop()
+
+
+def is_drawn() -> bool:
+    """Tell whether stderr is a terminal on which a line can be drawn anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def make_bar(amount: ProgressColumn | None = None) -> Progress:
+    """Return a line of a title, a bar, how much is done (by default in per cent) and the time that remains.
+
+    Where it is narrow, the bar is short, and the title cut off: what remains can be read on 40 columns.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    console = Console(stderr=True)
+    column = Column(no_wrap=True, overflow="ellipsis", max_width=max(8, console.width - _BESIDE))
+    # No markup: the name of a file is part of some titles.
+    title = TextColumn("{task.description}", markup=False, table_column=column)
+    amount = amount or TaskProgressColumn()
+    return Progress(title, BarColumn(), amount, TimeRemainingColumn(), console=console, transient=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from wordalloc.cli.choices import SourceName
 from wordalloc.cli.cutoffs import read_profile
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import emit_json, json_option, milliseconds, percent
@@ -15,7 +16,7 @@ from wordalloc.errors import InputError
 
 @click.command()
 @click.argument("file", type=click.Path())
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @click.option("--dim", type=click.IntRange(min=1), default=512, show_default=True, help="Width d of the hidden state.")
 @click.option("--batch", type=click.IntRange(min=1), default=4096, show_default=True, help="Tokens in a step.")
 @click.option("--profile", type=click.Path(), metavar="FILE", help="The device's cost model, as JSON.")
@@ -51,7 +52,7 @@ def score(
 
     allocation = load(file)
     if not isinstance(allocation, Allocation):
-        raise InputError(f"{file}: score takes classes or a tree")
+        raise InputError(f"{file}: score takes classes or a tree; make one with: wordalloc classes TEXT")
     model = None if profile is None else read_profile(profile)
     with open_inputs(paths) as found, progress_bar("counting", unit="B") as progress:
         files = texts(found, column)

@@ -12,6 +12,7 @@ import click
 
 from wordalloc.allocations import Bigrams
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice, SourceName
 from wordalloc.cli.progress import progress_bar
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
@@ -31,7 +32,7 @@ TEXT_OPTIONS = (
     click.option("--eos/--no-eos", default=True, help="End every line in <eos> (the default), or run on."),
     click.option(
         "--errors",
-        type=click.Choice(["strict", "replace"]),
+        type=NearestChoice(["strict", "replace"]),
         default="strict",
         help="Bytes that are not UTF-8: stop (the default), or read U+FFFD.",
     ),
@@ -48,7 +49,7 @@ COLUMN_OPTION = click.option(
 _ENGINE_OPTIONS = (
     click.option(
         "--engine",
-        type=click.Choice(["duckdb", "spark"]),
+        type=NearestChoice(["duckdb", "spark"]),
         default="duckdb",
         help="Work here (the default), or on Spark, set up by its own configuration; counts and ids are the same.",
     ),
@@ -76,7 +77,9 @@ class Source:
 
         options = {name: value for name, value in self.options.items() if name != "counts"}
         if self.options["counts"] is not None:
-            raise InputError("--counts are counts of words; adjacent words are counted from text or a file of bigrams")
+            raise InputError(
+                "--counts are counts of words; adjacent words are counted from text or a file of bigrams; leave it out"
+            )
         with progress_bar("counting", unit="B") as progress:
             return read_bigrams(self.paths, progress=progress, **options)
 
@@ -117,7 +120,7 @@ def source_command(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in reversed((*TEXT_OPTIONS, COUNTS_OPTION, COLUMN_OPTION)):
         collect = option(collect)
-    return click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")(collect)
+    return click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="SOURCE...")(collect)
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wordalloc.checks import printable
+from wordalloc.cli.choices import NearestChoice, SourceName
 from wordalloc.cli.model_options import (
     BUDGET_OPTIONS,
     LOSS_OPTIONS,
@@ -19,7 +19,7 @@ from wordalloc.cli.model_options import (
     device_option,
     with_options,
 )
-from wordalloc.cli.progress import progress_bar
+from wordalloc.cli.progress import is_drawn, make_bar, progress_bar
 from wordalloc.cli.render import emit_json, json_option, percent, print_table
 from wordalloc.cli.sources import COLUMN_OPTION, TEXT_OPTIONS, take_text_options
 from wordalloc.interrupts import deferred_interrupts
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @COLUMN_OPTION
-@click.option("--valid", multiple=True, metavar="TEXT", help="Validation text; may be given again.")
+@click.option("--valid", multiple=True, type=SourceName(), metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--allocation", type=click.Path(), metavar="FILE", help="Picks the output layer (default: full softmax).")
 @click.option("--run", type=click.Path(), default="wordalloc-run", help="The run directory.")
 @click.option("--resume", is_flag=True, help="Continue the run in the run directory.")
 @click.option("--costs", is_flag=True, help="With a table: take what words would cost elsewhere, for lightrnn-realloc.")
 @click.option(
-    "--table-model", type=click.Choice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
+    "--table-model", type=NearestChoice(["softmax", "lightrnn"]), default="softmax", help="What a table asks for."
 )
 @click.option("--tensorboard", is_flag=True, help="Write event files into the run directory, too.")
 @with_options(MODEL_OPTIONS, LOSS_OPTIONS, STEP_OPTIONS, BUDGET_OPTIONS)
@@ -96,7 +96,7 @@ def train(
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.argument("paths", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
 @COLUMN_OPTION
 @device_option
 @json_option
@@ -124,15 +124,11 @@ def evaluate(run: str, paths: tuple[str, ...], column: str | None, device: str, 
 @contextlib.contextmanager
 def training_bar(first: bool = True) -> Iterator[Callable[[TrainProgress], None]]:
     """Yield a callable that shows a training's progress on stderr: in its first process on a terminal, a bar."""
-    if not first or not sys.stderr.isatty():
+    if not first or not is_drawn():
         yield lambda at: None
         return
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with make_bar() as bar:
         task = bar.add_task("training", total=None)
 
         def show(at: TrainProgress) -> None:

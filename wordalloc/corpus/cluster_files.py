@@ -139,5 +139,7 @@ def _distinct(file: Input, words: list[str]) -> list[str]:
         for number, word in enumerate(words, start=1):
             if first.setdefault(word, number) != number:
                 named = reprlib.repr(word)
-                raise InputError(f"{file.name}: line {number}: the word {named} stands on line {first[word]} already")
+                raise InputError(
+                    f"{file.name}: line {number}: the word {named} stands on line {first[word]} already; leave one out"
+                )
     return words

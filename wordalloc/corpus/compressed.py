@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, cast
 
 from wordalloc.errors import InputError
+from wordalloc.files import unreadable
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -56,5 +57,4 @@ def chunks(file: Input, size: int) -> Iterator[tuple[bytes, int]]:
         # The decompressors raise OSError too, but without a number.
         if not isinstance(error, OSError) or error.errno is None:
             raise InputError(f"{file.name}: the compressed file is damaged: {error}; fetch it again") from error
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{file.name}: cannot be read: {reason}") from error
+        raise InputError(f"{file.name}: cannot be read: {unreadable(file.name, error)}") from error

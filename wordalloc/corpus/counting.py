@@ -156,7 +156,7 @@ def nothing_counted(files: Sequence[Input], min_count: int) -> InputError:
     """Return the error that says why no word was kept."""
     names = ", ".join(file.name for file in files)
     if not any(file.size for file in files):
-        return InputError(f"{names}: empty; there is nothing to count")
+        return InputError(f"{names}: empty; there is nothing to count: name a file that holds words")
     few = "lower --min-count" if min_count > 1 else "it holds nothing but separators"
     return InputError(f"{names}: no word is seen at least {min_count} times; {few}")
 

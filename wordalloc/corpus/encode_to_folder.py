@@ -17,7 +17,7 @@ from wordalloc.corpus.engine import Progress, connect, load_duckdb, on_spark
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.errors import OutputError
-from wordalloc.files import sync, temporary_folder
+from wordalloc.files import sync, temporary_folder, unwritable
 from wordalloc.interrupts import deferred_interrupts
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
@@ -99,7 +99,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot write {target}: {unwritable(error)}") from error
 
 
 def refuse_taken(name: str, *, exists: bool, ours: bool) -> None:
@@ -180,4 +180,6 @@ def _write_part(path: Path, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int
         try:
             connection.execute("COPY (SELECT ids::INTEGER[] AS ids FROM lines) TO ? (FORMAT parquet)", [str(path)])
         except duckdb.IOException as error:
-            raise OutputError(f"cannot write {path.parent}: {str(error).splitlines()[0]}") from error
+            raise OutputError(
+                f"cannot write {path.parent}: {str(error).splitlines()[0]}; make room, or choose another place"
+            ) from error

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from wordalloc.corpus.engine import connect, load_duckdb
 from wordalloc.corpus.parquet import ROWS, literal, quoted
 from wordalloc.errors import FormatError, InputError
+from wordalloc.files import unreadable
 from wordalloc.vocabulary import TextOptions, Vocabulary
 
 META = "meta.json"
@@ -99,11 +100,13 @@ def read_meta(folder: Path, vocabulary: Vocabulary) -> dict[str, Any]:
             Path(name).name == name and name != META for parts in content["files"] for name in parts
         )
     except OSError as error:
-        raise FormatError(f"{folder}: its {META} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise FormatError(f"{folder}: its {META} cannot be read: {unreadable(folder / META, error)}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{folder}: its {META} is damaged: encode the text again") from error
     if not known:
-        raise FormatError(f"{folder}: its {META} is of another kind, or of a later version of wordalloc")
+        raise FormatError(
+            f"{folder}: its {META} is of another kind, or of a later version of wordalloc; encode the text again"
+        )
     if not whole:
         raise FormatError(f"{folder}: its {META} is damaged: encode the text again")
     if content["vocabulary"] != vocabulary.fingerprint:
@@ -140,7 +143,11 @@ def read_part(folder: Path, name: str, size: int) -> tuple[npt.NDArray[np.int32]
             query = f"SELECT coalesce(id, -1) AS id FROM (SELECT unnest({ids}::INTEGER[]) AS id FROM {ROWS})"
             flat = np.asarray(connection.execute(query, path).fetchnumpy()["id"], dtype=np.int32)
     except duckdb.Error as error:
-        raise FormatError(f"{folder}: the part {name} is damaged: {str(error).splitlines()[0]}") from error
+        raise FormatError(
+            f"{folder}: the part {name} is damaged: {str(error).splitlines()[0]}; encode the text again"
+        ) from error
     if (lengths < 0).any() or (flat.size and (flat.min() < 0 or flat.max() >= size)):
-        raise FormatError(f"{folder}: the part {name} holds ids that are none of the vocabulary's")
+        raise FormatError(
+            f"{folder}: the part {name} holds ids that are none of the vocabulary's; encode the text again"
+        )
     return flat, np.cumsum(lengths, dtype=np.int64)

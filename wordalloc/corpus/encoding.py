@@ -21,7 +21,7 @@ from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.ranks import Ranks
 from wordalloc.corpus.reading import Input, Paths, names_of, open_inputs, read_blocks
 from wordalloc.errors import FormatError, InputError, RunError
-from wordalloc.files import cache_directory, temporary_folder
+from wordalloc.files import cache_directory, temporary_folder, unreadable
 from wordalloc.vocabulary import EOS, TextOptions, Vocabulary
 
 _LAYOUT = 2  # part of the key: a change of the layout makes new entries
@@ -108,12 +108,14 @@ def _encode_folder(folder: Path, vocabulary: Vocabulary, progress: Progress | No
     try:
         key = _digest(f"{_LAYOUT} ids", paths)
     except OSError as error:
-        raise FormatError(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise FormatError(f"{error.filename}: cannot be read: {unreadable(str(error.filename), error)}") from error
     except ValueError as error:  # of a name that no file can have
         raise FormatError(f"{folder}: its {META} is damaged: encode the text again") from error
     text = _cached(key, str(folder), lambda: _read_parts(folder, meta, vocabulary.size, progress))
     if (text.ids.size, text.line_ends.size) != (meta["tokens"], meta["lines"]):
-        raise FormatError(f"{folder}: damaged: it holds other numbers of lines and tokens than its {META} says")
+        raise FormatError(
+            f"{folder}: damaged: it holds other numbers of lines and tokens than its {META} says; encode the text again"
+        )
     return text
 
 
@@ -236,7 +238,7 @@ def whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:
 
 def no_word_error(name: str) -> InputError:
     """Return the error of a text that has no token."""
-    return InputError(f"{name}: there is no word to encode")
+    return InputError(f"{name}: there is no word to encode; name a text that holds some")
 
 
 def stranger_error(word: str) -> InputError:

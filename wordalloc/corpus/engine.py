@@ -34,7 +34,8 @@ def on_spark(engine: str, master: str | None, memory_limit: str | None = None, t
         raise InputError(f"--master {master} is for Spark: add --engine spark")
     if engine == "spark" and (memory_limit is not None or threads is not None):
         raise InputError(
-            "Spark's memory and threads are set in its own configuration (spark.executor.memory and others)"
+            "Spark's memory and threads are set in its own configuration (spark.executor.memory and "
+            "others); leave --memory-limit out"
         )
     return engine == "spark"
 
@@ -69,4 +70,7 @@ def open_database(memory_limit: str | None, threads: int | None) -> Iterator[duc
         except duckdb.OutOfMemoryException as error:
             raise RunError(f"counting does not fit the memory limit {memory_limit or ''}: raise it") from error
         except duckdb.IOException as error:
-            raise RunError(f"counting could not spill to {folder}: {str(error).splitlines()[0]}") from error
+            raise RunError(
+                f"counting could not spill to {folder}: {str(error).splitlines()[0]}; make room, or name "
+                "another place with TMPDIR"
+            ) from error

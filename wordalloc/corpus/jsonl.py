@@ -88,7 +88,7 @@ def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InputError(f"the key {twice!r} appears twice in one JSON object")
+        raise InputError(f"the key {twice!r} appears twice in one JSON object; add the two into one")
     return content
 
 

@@ -46,7 +46,9 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
         else:
             kind = "tsv" if looks_like_tsv(start) else "text"
     if column is not None:
-        raise InputError(f"{file.name}: is {kind}, but --column names a column of a Parquet, JSONL or Arrow file")
+        raise InputError(
+            f"{file.name}: is {kind}, but --column names a column of a Parquet, JSONL or Arrow file; leave it out"
+        )
     return file, kind
 
 

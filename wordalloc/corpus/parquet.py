@@ -76,9 +76,11 @@ def quoted(column: str) -> str:
 
 def not_utf8(file: Input) -> FormatError:
     """Return the error of strings that are none, which Parquet does not allow whatever --errors says."""
-    return FormatError(f"{file.name}: damaged Parquet file: the column {file.column!r} holds bytes that are not UTF-8")
+    return FormatError(
+        f"{file.name}: damaged Parquet file: the column {file.column!r} holds bytes that are not UTF-8; write it again"
+    )
 
 
 def damaged(file: Input, error: Exception) -> FormatError:
     """Return the error of a file that the engine cannot read."""
-    return FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}")
+    return FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}; fetch it again")

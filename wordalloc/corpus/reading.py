@@ -20,7 +20,7 @@ from wordalloc.corpus.columns import Columns
 from wordalloc.corpus.compressed import MAGICS, chunks
 from wordalloc.corpus.tables import read_columns, read_text
 from wordalloc.errors import InputError
-from wordalloc.files import temporary_folder
+from wordalloc.files import temporary_folder, unreadable
 
 SEPARATORS = b" \t\n\v\f\r"
 BLOCK_BYTES = 1 << 20  # large enough to amortise a call, small enough to stay in the processor's cache
@@ -142,7 +142,7 @@ def read_blocks(
             if waiting > LONGEST:
                 raise InputError(
                     f"{file.name}: a word of more than {LONGEST:,} bytes begins at {_unit(file)} {offset}, so this is "
-                    "no text"
+                    "no text; name another file"
                 )
             continue
         block = b"".join((*pending, chunk[:cut]))
@@ -168,7 +168,9 @@ def read_lines(file: Input, errors: str, *, keep_separators: bool = False) -> It
         pending.append(first)
         waiting += len(first)
         if waiting > LONGEST:
-            raise InputError(f"{file.name}: a line has more than {LONGEST:,} characters; this is no file of lines")
+            raise InputError(
+                f"{file.name}: a line has more than {LONGEST:,} characters; this is no file of lines: name another"
+            )
         if feed:
             *lines, last = rest.split("\n")
             yield ["".join(pending), *lines], position
@@ -203,7 +205,7 @@ def _expand(name: str) -> list[str]:
         return [name]
     matches = sorted(match for match in glob.glob(name, recursive=True) if not Path(match).is_dir())  # noqa: PTH207
     if not matches:
-        raise InputError(f"{name}: no file matches this pattern")
+        raise InputError(f"{name}: no file matches this pattern; check its folder, or name a file")
     return matches
 
 
@@ -221,9 +223,9 @@ def _open(name: str, copy: Path) -> Input:
                 return _copied(file, name, copy)
             return Input(path, name, os.fstat(file.fileno()).st_size)
     except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
         if isinstance(error, InputError):
             raise
+        reason = unreadable(name, error) if isinstance(error, OSError) else f"{error}; name another"
         raise InputError(f"{name}: cannot be read: {reason}") from error
 
 

@@ -133,7 +133,9 @@ def count_tokens(tokens: Tokens, counts: Mapping[str, int], name: str) -> tuple[
     if strangers:
         by_id = {str(number): token for token, number in known.items()}
         if any(token not in by_id for token in counts):
-            raise InputError(f"{name}: counts {strangers[0]!r}, which is not in the tokenizer's vocabulary")
+            raise InputError(
+                f"{name}: counts {strangers[0]!r}, which is not in the tokenizer's vocabulary; give its own counts"
+            )
         counts = {by_id[number]: count for number, count in counts.items()}
     return list(known), [counts.get(token, 0) for token in known], list(known.values())
 
@@ -179,7 +181,9 @@ def _load_tokenizer(tokens: Tokens, name: str) -> Any:
     try:
         tokenizer = tokenizers.Tokenizer.from_str(tokens.tokenizer or "")
     except Exception as error:  # the library raises nothing narrower
-        raise FormatError(f"{name}: damaged tokenizer.json: the package tokenizers says: {error}") from error
+        raise FormatError(
+            f"{name}: damaged tokenizer.json: the package tokenizers says: {error}; fetch it again"
+        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -218,10 +222,14 @@ def _tokenizer_ids(file: Input, content: dict[str, Any]) -> dict[str, int]:
         added = {token["content"]: token["id"] for token in content.get("added_tokens") or []}
         ids = {**vocabulary, **added}
     except (TypeError, ValueError, LookupError) as error:
-        raise FormatError(f"{file.name}: damaged tokenizer.json: no list of tokens with their ids") from error
+        raise FormatError(
+            f"{file.name}: damaged tokenizer.json: no list of tokens with their ids; fetch it again"
+        ) from error
     of_text = all(isinstance(token, str) and type(number) is int and number >= 0 for token, number in ids.items())
     if not ids or not of_text:
-        raise FormatError(f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id")
+        raise FormatError(
+            f"{file.name}: damaged tokenizer.json: its vocabulary does not give each token an id; fetch it again"
+        )
     if len(set(ids.values())) < len(ids):
-        raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id")
+        raise FormatError(f"{file.name}: damaged tokenizer.json: two tokens share one id; fetch it again")
     return ids

@@ -76,7 +76,9 @@ def read_vocabulary(
         files, kinds = [file for file, _ in told], [kind for _, kind in told]
         if set(kinds) == {"text"}:
             if counts is not None:
-                raise InputError(f"--counts goes with a tokenizer.json or vocab.json, but {files[0].name} is text")
+                raise InputError(
+                    f"--counts goes with a tokenizer.json or vocab.json, but {files[0].name} is text; leave it out"
+                )
             return count_inputs(files, text, **limits, **resources)
         if kinds[0] == "json" and set(kinds[1:]) <= {"text"}:
             vocabulary = _from_json(files, text, counts, resources)
@@ -213,6 +215,6 @@ def _known_words(tokens: Tokens, texts: list[Input], text: TextOptions, resource
 
 def _from_counts(counts: dict[str, int], files: list[Input]) -> Vocabulary:
     if not counts:
-        raise InputError(f"{files[0].name}: holds no counts")
+        raise InputError(f"{files[0].name}: holds no counts; expected a word and its count in each row")
     check_total(sum(counts.values()), f"{files[0].name}: ")
     return Vocabulary.from_counts(list(counts), list(counts.values()), source=describe(files, sum(counts.values())))

@@ -67,11 +67,13 @@ def read_vectors(path: str | os.PathLike[str], vocabulary: Vocabulary, *, name: 
         return _from_run(source, vocabulary, name)
     with open_inputs(path) as files:
         if len(files) > 1:
-            raise InputError(f"{path}: this pattern matches {len(files)} files; vectors are read from one")
+            raise InputError(f"{path}: this pattern matches {len(files)} files; vectors are read from one: name it")
         if source.suffix == ".safetensors":
             return _from_tensors(files[0].path, vocabulary, name)
         if name is not None:
-            raise InputError(f"{path}: a tensor is named, {name!r}, but only a .safetensors file has tensors")
+            raise InputError(
+                f"{path}: a tensor is named, {name!r}, but only a .safetensors file has tensors; leave it out"
+            )
         start = first_bytes(files[0])
         refuse_foreign(files[0], start)
         if is_binary(start):
@@ -105,13 +107,18 @@ def _from_tensors(path: Path, vocabulary: Vocabulary, name: str | None) -> Vecto
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise FormatError(f"{path}: damaged safetensors file: {' '.join(str(error).split())[:160]}") from error
+        raise FormatError(
+            f"{path}: damaged safetensors file: {' '.join(str(error).split())[:160]}; fetch it again"
+        ) from error
     with np.errstate(over="ignore"):
         vectors = np.ascontiguousarray(array, dtype=np.float32)
     wrong = ~np.isfinite(vectors).all(axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InputError(f"{path}: row {row} ({vocabulary.words[row]!r}) holds nan, infinity or a value beyond float32")
+        raise InputError(
+            f"{path}: row {row} ({vocabulary.words[row]!r}) holds nan, infinity or a value beyond "
+            "float32; train them anew"
+        )
     return vectors
 
 
@@ -134,7 +141,7 @@ def _tensor_name(path: Path, file: Any, size: int, name: str | None) -> str:
     if tables[name][0] != size:
         raise InputError(
             f"{path}: holds embeddings of another vocabulary: {name} has {tables[name][0]} rows, "
-            f"but the vocabulary has {size} words"
+            f"but the vocabulary has {size} words; take those of this one"
         )
     return name
 
@@ -166,7 +173,9 @@ def _from_text(file: Input, vocabulary: Vocabulary) -> Vectors:
 def _check_found(file: Input, vocabulary: Vocabulary, found: npt.NDArray[np.bool_]) -> None:
     n_found = int(found.sum())
     if n_found == 0:
-        raise InputError(f"{file.name}: holds no word of the vocabulary, such as {vocabulary.words[0]!r}")
+        raise InputError(
+            f"{file.name}: holds no word of the vocabulary, such as {vocabulary.words[0]!r}; take vectors of this one"
+        )
     if 2 * n_found < vocabulary.size:
         raise InputError(
             f"{file.name}: holds {n_found} of the {vocabulary.size} words, less than half of them; "
@@ -179,9 +188,9 @@ def _numbers(values: list[str], where: str) -> npt.NDArray[np.float64]:
         numbers = np.array([float(value) for value in values])
     except ValueError as error:
         wrong = next(value for value in values if not _is_number(value))
-        raise FormatError(f"{where}: {wrong[:40]!r} is no number") from error
+        raise FormatError(f"{where}: {wrong[:40]!r} is no number; mend the line") from error
     if not (np.abs(numbers) <= np.finfo(np.float32).max).all():
-        raise InputError(f"{where}: a value is nan, infinite or beyond float32")
+        raise InputError(f"{where}: a value is nan, infinite or beyond float32; mend the line")
     return numbers
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wordalloc.errors import FormatError, InputError
+from wordalloc.files import unreadable
 from wordalloc.vocabulary import Vocabulary
 
 PARTS = ("noun", "verb")
@@ -181,7 +182,9 @@ def _read_index(path: Path, synsets: Mapping[str, str | None]) -> dict[str, Sens
         except (ValueError, IndexError) as error:
             raise _damaged(where, line) from error
         if sense.synset not in synsets:
-            raise FormatError(f"{where}: damaged: the synset {sense.synset} is not in data{path.suffix}")
+            raise FormatError(
+                f"{where}: damaged: the synset {sense.synset} is not in data{path.suffix}; install WordNet again"
+            )
         senses[lemma.decode()] = sense
     return senses
 
@@ -206,13 +209,14 @@ def _read_data(path: Path) -> dict[str, str | None]:
         if int(offset) != position:
             raise FormatError(
                 f"{where}: damaged: the line says that it begins at byte {int(offset)}, but it begins at byte "
-                f"{position}; the file was changed, perhaps its line ends"
+                f"{position}; the file was changed, perhaps its line ends; install WordNet again"
             )
         above[synset] = found[0] if found else None
     for synset, parent in above.items():
         if parent is not None and parent not in above:
             raise FormatError(
-                f"{path}: damaged: {parent}, the hypernym of {synset}, is missing; is the file cut short?"
+                f"{path}: damaged: {parent}, the hypernym of {synset}, is missing; is the file cut "
+                "short? Install WordNet again"
             )
     return above
 
@@ -233,7 +237,7 @@ def _lines(path: Path) -> Iterator[tuple[str, int, bytes]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"{path}: cannot be read: {unreadable(path, error)}") from error
     position = 0
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip() and not line.startswith(b"  "):
@@ -251,7 +255,9 @@ def _synset(part: bytes, offset: bytes) -> str:
 
 
 def _damaged(where: str, line: bytes) -> FormatError:
-    return FormatError(f"{where}: damaged: {line[:60].decode(errors='replace')!r} is no line of such a file")
+    return FormatError(
+        f"{where}: damaged: {line[:60].decode(errors='replace')!r} is no line of such a file; install WordNet again"
+    )
 
 
 def _without_circles(hypernyms: dict[str, str]) -> dict[str, str]:

@@ -232,7 +232,7 @@ def as_classes(allocation: Allocation) -> Classes:
         return Classes(allocation.vocabulary, allocation.addresses()["cluster"], allocation.parameters)
     if isinstance(allocation, Tree):
         return allocation.cut()
-    raise InputError("classes are taken from classes, cutoffs or a tree")
+    raise InputError("classes are taken from classes, cutoffs or a tree; give one of them")
 
 
 def _check_words(vocabulary: Vocabulary) -> None:

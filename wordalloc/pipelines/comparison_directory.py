@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wordalloc.errors import FormatError, InputError, OutputError
-from wordalloc.files import write_text
+from wordalloc.files import unwritable, write_text
 from wordalloc.pipelines.comparison_methods import Contestant
 from wordalloc.pipelines.comparison_table import compared
 from wordalloc.training.run_directory import RunDirectory, difference, hold_lock
@@ -57,8 +57,7 @@ class ComparisonDirectory:
                 folder.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("w")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"cannot make the folder {self.path}: {reason}") from error
+            raise OutputError(f"cannot make the folder {self.path}: {unwritable(error)}") from error
         with lock:
             hold_lock(lock, f"the comparison in {self.path} is in use by another process; wait for it, or name another")
             if not self.config.exists():

@@ -82,7 +82,7 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
             status = process.wait()
             log.seek(0)
             last = (log.read().strip().splitlines() or [f"exit status {status}"])[-1]
-            raise RunError(f"the training in {job['run']} came to an unexpected end: {last}")
+            raise RunError(f"the training in {job['run']} came to an unexpected end: {last}; --resume tries it again")
         finally:
             _stop(process)
             with contextlib.suppress(BrokenPipeError):

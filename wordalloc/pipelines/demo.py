@@ -22,6 +22,7 @@ from wordalloc.algorithms.zipf_buckets import zipf_buckets
 from wordalloc.allocations import Allocation, Classes, Cutoffs, Tree, load, save
 from wordalloc.corpus import count, count_bigrams, write_demo_corpus
 from wordalloc.errors import OutputError
+from wordalloc.files import unwritable
 from wordalloc.pipelines.allocate import Text
 from wordalloc.pipelines.lightrnn import train_in_rounds
 from wordalloc.pipelines.tables import Reallocated, make_table, reallocate_table
@@ -99,7 +100,7 @@ def run_demo(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot make the folder {folder}: {unwritable(error)}") from error
 
     stage("reading the documentation of this Python installation")
     text, valid = write_demo_corpus(folder)

@@ -40,7 +40,9 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], content: dict[str, A
             copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
             save_file(copies, temporary, metadata={_KEY: json.dumps(content, sort_keys=True)})
         except SafetensorError as error:
-            raise OutputError(f"cannot write the checkpoint {path}: {error}") from error
+            raise OutputError(
+                f"cannot write the checkpoint {path}: {error}; make room, then continue with --resume"
+            ) from error
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

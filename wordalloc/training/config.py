@@ -167,7 +167,10 @@ class TrainConfig:
         _check("clip", self.clip, float, lambda value: value >= 0, "a number of at least 0")
         _check("checkpoint_seconds", self.checkpoint_seconds, float, lambda value: value >= 0, "at least 0 seconds")
         if self.batch % self.accumulate:
-            raise InputError(f"batch {self.batch} cannot be computed in {self.accumulate} equal parts (accumulate)")
+            raise InputError(
+                f"batch {self.batch} cannot be computed in {self.accumulate} equal parts (accumulate); "
+                "give a divisor of it"
+            )
 
     def with_defaults(self, layer: str, embedding: str = "full") -> TrainConfig:
         """Return the configuration with the rate settled for the output layer `layer`, and the input."""

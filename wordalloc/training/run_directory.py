@@ -20,7 +20,7 @@ from typing import Any
 
 from wordalloc.allocations import Allocation, Table, load, save
 from wordalloc.errors import FormatError, InputError, OutputError
-from wordalloc.files import write_text
+from wordalloc.files import unwritable, write_text
 from wordalloc.training.config import TrainConfig
 from wordalloc.training.distributed import is_first, is_restart, launch
 from wordalloc.vocabulary import Vocabulary
@@ -68,8 +68,7 @@ class RunDirectory:
             self.latest.parent.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("a+", encoding="utf-8")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise OutputError(f"cannot make the run directory {self.path}: {reason}") from error
+            raise OutputError(f"cannot make the run directory {self.path}: {unwritable(error)}") from error
         with lock:
             hold_lock(
                 lock, f"the run directory {self.path} is in use by another process; wait for it, or name another --run"
@@ -101,9 +100,11 @@ class RunDirectory:
         except FileNotFoundError as error:
             raise InputError(f"{self.path}: no run is here; make one with: wordalloc train TEXT --run ...") from error
         except (OSError, ValueError, RecursionError) as error:
-            raise FormatError(f"{self.config}: damaged: {error}") from error
+            raise FormatError(f"{self.config}: damaged: {error}; train anew in another --run") from error
         if not isinstance(content, dict) or not isinstance(content.get("train"), dict):
-            raise FormatError(f"{self.config}: damaged: no training configuration is in it")
+            raise FormatError(
+                f"{self.config}: damaged: no training configuration is in it; train anew in another --run"
+            )
         return content
 
     def read_allocation(self) -> Any:
@@ -126,7 +127,7 @@ class RunDirectory:
         """Return a table of the run."""
         found = load(self.table(number))
         if not isinstance(found, Table):
-            raise FormatError(f"{self.table(number)}: damaged: a table was expected")
+            raise FormatError(f"{self.table(number)}: damaged: a table was expected; train anew in another --run")
         return found
 
     def append(self, file: Path, entry: dict[str, Any]) -> None:
@@ -137,7 +138,7 @@ class RunDirectory:
             with file.open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(entry, allow_nan=False) + "\n")
         except OSError as error:
-            raise OutputError(f"cannot write {file}: {(error.strerror or str(error)).lower()}") from error
+            raise OutputError(f"cannot write {file}: {unwritable(error)}") from error
 
     def read_lines(self, file: Path) -> list[dict[str, Any]]:
         """Return the entries of a file, none where it is missing."""

@@ -19,7 +19,10 @@ def over_table(model: TableModel) -> TableSoftmax | LightRNN:
     """Return the part of a model that knows the table."""
     output = model.output
     if not isinstance(output, TableSoftmax | LightRNN):
-        raise InputError(f"costs and reallocation need a model over a table, not one with a {type(output).__name__}")
+        raise InputError(
+            f"costs and reallocation need a model over a table, not one with a {type(output).__name__}; "
+            "give a table as the allocation"
+        )
     return output
 
 

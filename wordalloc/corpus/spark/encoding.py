@@ -117,7 +117,7 @@ class _Target:
             parent = self._path.getParent()
             # Elsewhere folders come to be by what is written in them.
             if self._system.getUri().getScheme() == "file" and not self._system.exists(parent):
-                raise OutputError(f"cannot write {name}: no such file or directory")
+                raise OutputError(f"cannot write {name}: no such file or directory; name another folder with -o")
         self._work = self._in(parent, f".{self._path.getName()[:32]}.{uuid.uuid4().hex}.tmp")
         self._new = self._in(self._work, "new")
 
@@ -151,7 +151,9 @@ class _Target:
         old = self._in(self._work, "old")
         replaced = self._system.exists(self._path)
         if replaced and not self._system.rename(self._path, old):
-            raise OutputError(f"cannot write {self._name}: the earlier result could not be put aside")
+            raise OutputError(
+                f"cannot write {self._name}: the earlier result could not be put aside; name another folder with -o"
+            )
         named = False
         try:
             named = self._system.rename(self._new, self._path)
@@ -159,7 +161,10 @@ class _Target:
             if replaced and not named:
                 self._system.rename(old, self._path)
         if not named:
-            raise OutputError(f"cannot write {self._name}: the finished folder could not be given its name")
+            raise OutputError(
+                f"cannot write {self._name}: the finished folder could not be given its name; name "
+                "another folder with -o"
+            )
 
     def _is_ours(self) -> bool:
         meta = self._in(self._path, META)
@@ -178,7 +183,9 @@ class _Target:
         try:
             yield
         except Py4JJavaError as error:
-            raise OutputError(f"cannot write {self._name}: {root_cause(error)}") from error
+            raise OutputError(
+                f"cannot write {self._name}: {root_cause(error)}; name another folder with -o, or make room"
+            ) from error
 
     def _in(self, folder: Any, name: str) -> Any:
         return self._jvm.org.apache.hadoop.fs.Path(folder, name)

@@ -93,7 +93,7 @@ def find_files(session: SparkSession, sources: Paths, tell: Callable[[HadoopFile
     urls = [file.url for file in files]
     if len(set(urls)) < len(urls):
         twice = next(file for number, file in enumerate(files) if file.url in urls[:number])
-        raise InputError(f"{twice.name}: is named twice, but Spark reads a file once")
+        raise InputError(f"{twice.name}: is named twice, but Spark reads a file once; name it once")
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda file: _look_into(file, tell), files))
 
@@ -116,7 +116,10 @@ def refuse_damaged(session: SparkSession, file: HadoopFile, errors: str) -> NoRe
             pass
     else:
         _refuse_row(session, file, file.column, errors)
-    raise RunError(f"{file.name}: Spark found damage that reading it again did not; was it changed meanwhile?")
+    raise RunError(
+        f"{file.name}: Spark found damage that reading it again did not; was it changed meanwhile? Run "
+        "the command again"
+    )
 
 
 @contextlib.contextmanager
@@ -136,7 +139,7 @@ def read_errors(files: Sequence[HadoopFile], errors: str) -> Iterator[None]:
         if file.column is None:
             for _ in read_blocks(file, errors):
                 pass
-        raise RunError(f"{file.name}: Spark cannot read it: {root_cause(error)}") from error
+        raise RunError(f"{file.name}: Spark cannot read it: {root_cause(error)}; can every worker?") from error
 
 
 class _JavaStream(io.RawIOBase):
@@ -200,7 +203,11 @@ def _find(session: SparkSession, name: str) -> list[HadoopFile]:
                 raise InputError(f"{name}: Spark's patterns have no **, which is many folders; write a * for each")
             found = list(system.globStatus(path) or []) if _MAGIC.search(name) else []
             if not found:
-                reason = "no file matches this pattern" if _MAGIC.search(name) else "cannot be read: no such file"
+                reason = (
+                    "no file matches this pattern"
+                    if _MAGIC.search(name)
+                    else "cannot be read: no such file; check its name"
+                )
                 raise InputError(f"{name}: {reason}")
         if found[0].isDirectory() and len(found) == 1:
             found = [status for status in system.listStatus(found[0].getPath()) if not _hidden(status)]
@@ -210,7 +217,7 @@ def _find(session: SparkSession, name: str) -> list[HadoopFile]:
     except Py4JJavaError as error:
         raise _unreachable(name, error, jvm) from error
     if not found:
-        raise InputError(f"{name}: there is no file in this folder")
+        raise InputError(f"{name}: there is no file in this folder; name one that holds text")
     hidden = next((status for status in found if _hidden(status)), None)
     if hidden is not None:
         raise InputError(f"{name}: Spark leaves out files whose names begin with _ or a dot; give it another name")

@@ -85,14 +85,14 @@ def _sums(counts: DataFrame, unk: str, least: int) -> dict[str, Any]:
 
 def _check(counts: DataFrame, file: HadoopFile, sums: dict[str, Any]) -> None:
     if not sums["rows"]:
-        raise InputError(f"{file.name}: holds no counts")
+        raise InputError(f"{file.name}: holds no counts; expected a word and its count in each row")
     if sums["no words"]:
-        raise InputError(f"{file.name}: {sums['no words']} rows hold no word")
+        raise InputError(f"{file.name}: {sums['no words']} rows hold no word; leave them out")
     if sums["wrong"] is not None:
         word, n = sums["wrong"]
         raise InputError(f"{file.name}: {word!r}: the count must be a whole number from 0 to 2**62, not {n}")
     for word, n in counts.groupBy("word").count().filter("count > 1").orderBy("word").limit(1).collect():
-        raise InputError(f"{file.name}: {word!r} appears {n} times")
+        raise InputError(f"{file.name}: {word!r} appears {n} times; add them into one")
     check_total(int(sums["total"]), f"{file.name}: ")
 
 

@@ -175,7 +175,7 @@ def _start(master: str | None) -> Context:
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
 
-    _check_java()
+    find_java()
     given = SparkConf(loadDefaults=False)
     if master is not None:
         given.setMaster(master)
@@ -197,12 +197,21 @@ def _start(master: str | None) -> Context:
             raise RunError(f"Spark could not start{f' on {master}' if master else ''}: {said}") from error
 
 
-def _check_java() -> None:
+def find_java() -> str:
+    """Return the program that Spark will run.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     home = os.environ.get("JAVA_HOME")
-    if home and not (Path(home) / "bin" / "java").exists():
-        raise InputError(f"Spark needs Java 17, but JAVA_HOME is {home}, where there is no bin/java")
-    if not home and shutil.which("java") is None:
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None:
         raise InputError("Spark needs Java 17, and there is no java on this machine (Debian: openjdk-17-jre-headless)")
+    if not Path(java).exists():
+        raise InputError(f"Spark needs Java 17, but JAVA_HOME is {home}, where there is no bin/java; correct it")
+    return java
 
 
 def _check_master(master: str) -> None:
@@ -221,7 +230,7 @@ def _check_master(master: str) -> None:
             return
         except OSError as error:
             reasons.append(error.strerror or str(error))
-    raise RunError(f"the Spark master {master} cannot be reached: {', '.join(reasons).lower()}")
+    raise RunError(f"the Spark master {master} cannot be reached: {', '.join(reasons).lower()}; is it running?")
 
 
 def _last_line(log: IO[bytes]) -> str:
