@@ -56,7 +56,7 @@ def test_it_runs_from_a_fresh_environment_without_extras(wheel, tmp_path):
         pytest.skip("what wordalloc needs cannot be fetched here")
     assert done.returncode == 0, done.stderr[-2000:]
 
-    assert size_of(home) - before < 750 * 2**20  # with what Python has compiled, a fifth of it
+    assert size_of(home) - before < 750e6  # with what Python has compiled, a fifth of it
 
     (tmp_path / "corpus.txt").write_text("the cat sat on the mat\nthe dog sat on the log\n" * 50)
     wordalloc = scripts / "wordalloc"

@@ -17,6 +17,7 @@ ADDS = {
     "tensorboard": "event files of a training, for TensorBoard (--tensorboard)",
     "spark": "counting and encoding on a cluster (--engine spark); needs Java 17",
     "onnx": "layers exported as ONNX",
+    "docs": "the documentation as a site",
 }
 _DEVELOPMENT = "dev"  # the tests', not a user's
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?")

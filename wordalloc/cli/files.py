@@ -121,7 +121,7 @@ def _json_pieces(content: dict[str, Any]) -> Iterator[str]:
 @click.option(
     "--from",
     "form",
-    type=click.Choice(IMPORTED),
+    type=NearestChoice(IMPORTED),
     help="The format, where its content does not tell: word<TAB>number is a class, but a count from tsv.",
 )
 @click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
