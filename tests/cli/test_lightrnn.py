@@ -190,7 +190,8 @@ def test_a_table_goes_out_as_text(wordalloc, trained):
     table = package.load(trained / "table-000.safetensors")
     lines = wordalloc("export", trained / "table-000.safetensors", "--to", "tsv").stdout.splitlines()
     assert [line.split("\t")[-2:] for line in lines] == [
-        [str(row), str(column)] for row, column in zip(table.row, table.column, strict=True)
+        ["row", "column"],
+        *([str(row), str(column)] for row, column in zip(table.row, table.column, strict=True)),
     ]
 
 

@@ -44,7 +44,7 @@ ENV = {**os.environ, **LOOPBACK}
     [
         (("--master", "local[2]"), "add --engine spark"),
         (("--engine", "spark", "--memory-limit", "1GB"), "spark.executor.memory"),
-        (("--column", "text"), "is text, but --column names a column of a Parquet file"),
+        (("--column", "text"), "is text, but --column names a column of a Parquet, JSONL or Arrow file"),
     ],
     ids=["master alone", "memory limit", "column"],
 )

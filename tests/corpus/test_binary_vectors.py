@@ -82,7 +82,7 @@ def test_what_gensim_writes_as_fasttext(tmp_path):
     [
         (packed()[:-9], "is shorter than 4 vectors|is cut short or damaged after 3 of 4 vectors"),
         (gzip.compress(packed()[:-9]), "is cut short or damaged after 3 of 4 vectors"),
-        (packed(header=b"9 5\n"), "is shorter than 9 vectors of 5 numbers; it is cut short"),
+        (packed(header=b"9 5\n"), "is shorter than 9 vectors of 5 numbers, so it is cut short"),
         (packed(header=b"4 6\n"), "is cut short or damaged|is shorter than"),
         (packed(header=b"999999999999999 5\n"), "is shorter than 999,999,999,999,999 vectors"),
         (packed(header=b"4 0\n"), "its first line says 0 numbers a word"),

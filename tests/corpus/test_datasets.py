@@ -136,8 +136,8 @@ def test_objects_and_rows_are_told_apart(tmp_path, content, kind):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('{"text": 7}', "line 3 of the column 'text' is 7, no string"),
-        ('{"text": ["a"]}', r"line 3 of the column 'text' is \['a'\], no string"),
+        ('{"text": 7}', "line 3 of the column 'text' must be a string, not 7"),
+        ('{"text": ["a"]}', r"line 3 of the column 'text' must be a string, not \['a'\]"),
         ('{"text": "a", "text": "b"}', "line 3: the key 'text' appears twice in one JSON object"),
         ('{"text": "\\ud800"}', "line 3 holds half of a surrogate pair, no character; --errors replace reads"),
         ('{"text": "a\\u0000b"}', "line 3 of the column 'text' holds NUL, so this is binary data"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import wordalloc
 
 LIMIT_SECONDS = 240.0  # of any process: whatever lives longer hangs
-START_SECONDS = 0.5  # what Python's own start may take on a busy machine
+START_SECONDS = 0.1  # of the processor, which a busy machine changes little: what Python's own start may take
 POLL_SECONDS = 0.005
 PACKAGE = Path(wordalloc.__file__).parent
 
@@ -55,6 +56,7 @@ class Ended:
     err: str
     seconds: float
     hung: bool
+    processor: float  # seconds, of its children as well where it waited for them
 
     @property
     def traceback(self) -> bool:
@@ -90,7 +92,7 @@ class Running:
         self._said = tuple(
             (place.work.parent / f"{place.name}-{name}").open("w+", encoding="utf-8") for name in ("out", "err")
         )
-        self.began = time.monotonic()
+        self.began, self._used = time.monotonic(), _processor_of_children()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "wordalloc", *arguments],
             cwd=place.work,
@@ -135,7 +137,8 @@ class Running:
             file.seek(0)
             said.append(file.read())
             file.close()
-        return Ended(self.process.returncode, said[0], said[1], seconds, hung)
+        processor = _processor_of_children() - self._used
+        return Ended(self.process.returncode, said[0], said[1], seconds, hung, processor)
 
     def orphans(self, patience: float = 5.0) -> list[str]:
         """Return the children that outlive it for longer than `patience` seconds, ended now."""
@@ -172,13 +175,19 @@ def complaint(ended: Ended) -> str | None:
 def before_main(ended: Ended) -> bool:
     """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet.
 
-    Nothing tells that for certain where nothing is said, so only an end within `START_SECONDS` is taken for one; and
-    what is said may show nothing of our code but that it was being imported.
+    Nothing tells that for certain where nothing is said, so only an end after less than `START_SECONDS` of work is taken
+    for one; and what is said may show nothing of our code but that it was being imported.
     """
     by_signal = ended.status in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in ended.err
     frames = re.findall(r'File "(.+)", line \d+, in (.+)', ended.err)
     ours = {function for file, function in frames if Path(file).is_relative_to(PACKAGE)}
-    return by_signal and ended.seconds < START_SECONDS and ours <= {"<module>"}
+    return by_signal and ended.processor < START_SECONDS and ours <= {"<module>"}
+
+
+def _processor_of_children() -> float:
+    """Seconds of the processor that the processes waited for so far have used: we start one at a time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _session(leader: int) -> list[tuple[int, str]]:

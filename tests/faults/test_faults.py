@@ -103,8 +103,8 @@ KEPT = Command("kept", (), "run", again=("--resume",))
 OURS = 'Traceback (most recent call last):\n  File "{}/cli/__init__.py", line 1, in {}\nKeyboardInterrupt\n'
 
 
-def ended(status: int, err: str = "", seconds: float = 0.1, hung: bool = False) -> Ended:
-    return Ended(status, "", err, seconds, hung)
+def ended(status: int, err: str = "", processor: float = 0.05, hung: bool = False) -> Ended:
+    return Ended(status, "", err, 0.1, hung, processor)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_how_a_struck_command_ends_is_judged(blow, end, problem):
     ("end", "early"),
     [
         (ended(-signal.SIGTERM), True),
-        (ended(-signal.SIGTERM, seconds=0.6), False),
+        (ended(-signal.SIGTERM, processor=0.2), False),
         (ended(1, OURS.format(PACKAGE, "<module>")), True),
         (ended(1, OURS.format("/usr/lib/python", "main")), True),
         (ended(1, OURS.format(PACKAGE, "_answered")), False),
@@ -247,5 +247,6 @@ def test_a_process_that_outlives_its_leader_is_reported_and_ended():
     running = object.__new__(Running)
     running.process = subprocess.Popen(["sh", "-c", "sleep 60 &"], start_new_session=True)
     running.process.wait()
-    assert [line.split() for line in running.orphans(0.0)] == [["sleep", "60"]]
+    (line,) = running.orphans(0.0)
+    assert "sleep 60" in line  # its own command, or still that of the shell that it forks from
     assert running.orphans() == []

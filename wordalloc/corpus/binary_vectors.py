@@ -96,7 +96,9 @@ def read_binary(file: Input, vocabulary: Vocabulary) -> tuple[npt.NDArray[np.flo
     with file.open() as raw:
         is_packed = raw.read(4).startswith(MAGICS)
     if not is_packed and file.size < n_words * (4 * width + 1):
-        raise FormatError(f"{file.name}: is shorter than {n_words:,} vectors of {width} numbers; it is cut short")
+        raise FormatError(
+            f"{file.name}: is shorter than {n_words:,} vectors of {width} numbers, so it is cut short; fetch it again"
+        )
     vectors = np.zeros((vocabulary.size, width), dtype=np.float32)
     found = np.zeros(vocabulary.size, dtype=bool)
     for word, vector in _entries(file, start[header.end() :], pieces, n_words, width):
@@ -104,7 +106,7 @@ def read_binary(file: Input, vocabulary: Vocabulary) -> tuple[npt.NDArray[np.flo
         if rank is None or found[rank]:
             continue
         if not np.isfinite(vector).all():
-            raise InputError(f"{file.name}: the vector of {word!r} holds nan or infinity")
+            raise InputError(f"{file.name}: the vector of {word!r} holds nan or infinity; leave the word out")
         vectors[rank], found[rank] = vector, True
     return vectors, found
 
@@ -117,7 +119,9 @@ def _entries(
         while (space := waiting.find(b" ", place, place + _LONGEST)) < 0 or len(waiting) < space + 1 + 4 * width:
             piece = next(pieces, b"")
             if not piece or (space < 0 and len(waiting) - place >= _LONGEST):
-                raise FormatError(f"{file.name}: is cut short or damaged after {number:,} of {n_words:,} vectors")
+                raise FormatError(
+                    f"{file.name}: is cut short or damaged after {number:,} of {n_words:,} vectors; fetch it again"
+                )
             waiting, place = waiting[place:] + piece, 0
         word = waiting[place:space].lstrip(b"\n").decode("utf-8", "replace")
         yield word, np.frombuffer(waiting, "<f4", width, space + 1)

@@ -101,7 +101,7 @@ def write_parquet(what: Stored | Vocabulary, path: str | os.PathLike[str]) -> No
             connection.execute(f"COPY rows TO '{target}' ({options})")
         except duckdb.IOException as error:
             raise OutputError(
-                f"cannot write {path}: {str(error).splitlines()[0]}; the file is left as it was"
+                f"cannot write {path}: {str(error).splitlines()[0]}; it is left as it was, write another file with -o"
             ) from error
 
 

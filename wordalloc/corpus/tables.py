@@ -70,7 +70,9 @@ def read_text(file: Input, errors: str, block_bytes: int) -> Iterator[tuple[str,
             if row is None:
                 continue
             if not isinstance(row, str):
-                raise InputError(f"{place(file, number)} of the column {file.column!r} is {row!r:.40}, no string")
+                raise InputError(
+                    f"{place(file, number)} of the column {file.column!r} must be a string, not {row!r:.40}"
+                )
             if "\0" in row and errors == "strict":
                 raise nul_in_row(file, number)
             lines.append(row.replace("\0", "\ufffd") + "\n" * (not row.endswith("\n")))

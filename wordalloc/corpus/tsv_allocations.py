@@ -68,7 +68,7 @@ def _bigrams(file: Input, columns: dict[str, list[Any]], counted: Vocabulary | N
         if ranks.size and ranks.min() < 0:
             place = int(ranks.argmin())
             raise InputError(
-                f"{file.name}: line {place + 2}: {columns[name][place]!r:.40} is none of the words counted"
+                f"{file.name}: line {place + 2}: {columns[name][place]!r:.40} must be one of the words counted"
             )
     try:
         return Bigrams(counted, left, right, columns["count"])
