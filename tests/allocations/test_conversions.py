@@ -1,4 +1,4 @@
-"""The table of docs/formats.md: every cell is tried, and loses exactly what it says."""
+"""The table of formats in the README: every cell is tried, and loses exactly what it says."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SAMPLES: dict[str, Any] = {
 
 def cells() -> list[tuple[str, str, str]]:
     """The cells of the table: kind, format, and what is said."""
-    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     lines = text.partition("<!-- conversions -->")[2].partition("<!-- end -->")[0].strip().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     forms = [name.strip("`") for name in rows[0][1:]]
