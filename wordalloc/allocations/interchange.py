@@ -1,6 +1,6 @@
 """Allocations as text that other programs read: TSV, JSON, the files of Brown clustering and of classes, and Graphviz.
 
-What each carries, and what is lost in it, is said and tested in docs/formats.md.
+What each carries, and what is lost in it, is said in docs/formats.md and the README, and tested.
 """
 
 from __future__ import annotations
