@@ -12,7 +12,6 @@ from wordalloc.report.content import (
     band_groups,
     cell_masses,
     class_groups,
-    line_groups,
     node_totals,
     tree_part,
     zipf_points,
@@ -75,8 +74,6 @@ def test_groups_have_sizes_masses_and_first_words(vocabulary, data):
     for found, group, n_groups in (
         (band_groups(Cutoffs(vocabulary, bounds), 2), np.searchsorted(bounds, range(size), "right"), len(bounds) + 1),
         (class_groups(Classes(vocabulary, word_class), 2), word_class, max(word_class) + 1),
-        (line_groups(table, 0, 2), np.array(cells) // 3, table.n_rows),
-        (line_groups(table, 1, 2), np.array(cells) % 3, 3),
     ):
         members = [[rank for rank in range(size) if group[rank] == number] for number in range(n_groups)]
         assert found.sizes.tolist() == list(map(len, members))

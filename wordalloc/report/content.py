@@ -24,7 +24,7 @@ TOP = 8  # words that stand for a group
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of words: bands of cutoffs, classes, rows or columns of a table.
+    """Groups of words: bands of cutoffs, or classes.
 
     Attributes
     ----------
@@ -150,24 +150,6 @@ def class_groups(classes: Classes, n_words: int = TOP) -> Groups:
     """
     words = first_of_each(classes.vocabulary, classes.members, classes.offsets, n_words)
     return Groups(classes.sizes, classes.masses, words)
-
-
-def line_groups(table: Table, axis: int, n_words: int = TOP) -> Groups:
-    """Return the rows (`axis` 0) or the columns (`axis` 1) of a table.
-
-    Examples
-    --------
-    >>> table = Table(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 3, 1], shape=(2, 2))
-    >>> line_groups(table, 0).words, line_groups(table, 1).words
-    ([['a', 'c'], ['b']], [['a'], ['b', 'c']])
-    """
-    line = (table.row, table.column)[axis]
-    sizes = np.bincount(line, minlength=table.shape[axis]).astype(np.int64)
-    members = np.argsort(line, kind="stable")
-    bounds = np.concatenate(([0], np.cumsum(sizes)))
-    counts = sums_of_groups(line, table.vocabulary.counts, table.shape[axis])
-    words = first_of_each(table.vocabulary, members, bounds, n_words)
-    return Groups(sizes, counts / max(table.vocabulary.total, 1), words)
 
 
 def cell_masses(table: Table) -> Floats:

@@ -1,0 +1,57 @@
+"""The search of a page in a real browser: what it finds, and where."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.report.browser import chart, drawn_shapes, said
+from tests.report.pages import HOSTILE
+
+
+def test_the_search_finds_a_word_everywhere(page):
+    page.fill("#search", "w00")
+    assert page.locator("#suggestions li").count() == 8
+    page.press("#search", "ArrowDown")
+    page.press("#search", "ArrowDown")
+    chosen = page.text_content("#suggestions li[aria-selected=true] span")
+    page.press("#search", "Enter")
+    answer = page.text_content("#answer")
+    assert answer.startswith(chosen) and "tail cluster" in answer and "class " in answer and "code " in answer
+    cell = re.search(r"words\.table: row (\d+), column (\d+)", answer)
+    at = drawn_shapes(page, chart(page, "words.table"))[-1]
+    assert (at["y0"] + 0.5, at["x0"] + 0.5) == (int(cell[1]), int(cell[2]))
+    assert page.locator("section.found").count() == 8
+    assert page.locator("tr.found").count() == 2
+    assert chosen in page.text_content(f"{chart(page, 'words.huffman')}-panel h3")
+    assert chosen in said(page)
+    page.fill("#search", "nowhere")
+    page.press("#search", "Enter")
+    assert "none of the vocabularies" in page.text_content("#answer")
+    page.press("#search", "Escape")
+    assert page.locator("section.found").count() == 0 and page.is_hidden("#answer")
+
+
+@pytest.mark.parametrize("word", HOSTILE[:8], ids=range(8))
+def test_hostile_words_are_found_and_do_nothing(page, word):
+    page.evaluate(
+        """(word) => { const input = document.getElementById('search');
+                       input.value = word; input.dispatchEvent(new Event('input')); }""",
+        word.replace("\n", " "),
+    )
+    if "\n" in word:  # which no line of input can hold
+        assert page.locator("#suggestions li").count() == 0
+        return
+    page.press("#search", "Enter")
+    assert "rank " in page.text_content("#answer")
+    assert page.title() == "wordalloc report"
+    assert page.locator("img, body svg[onload], b:not(.chart b)").count() == 0
+    if word.isprintable():
+        assert page.text_content("#answer strong") in (word, f"{word[:20]}…{word[-19:]}")
+
+
+def test_slash_goes_to_the_search(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
