@@ -244,6 +244,25 @@ def test_damaged_metrics_are_refused(tmp_path, line, said):
         gather([tmp_path / "run"])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": "x", "seconds_so_far": 1}',
+        '{"seconds_so_far": 1}',
+        '{"step": 1, "seconds_so_far": [1]}',
+        f'{{"step": 1, "seconds_so_far": {"9" * 400}}}',
+        '{"step": 1, "seconds_so_far": Infinity}',
+        '{"step": NaN, "seconds_so_far": 1}',
+    ],
+    ids=range(6),
+)
+def test_damaged_timings_are_refused(tmp_path, line):
+    make_run(tmp_path / "run")
+    (tmp_path / "run" / "timings.jsonl").write_text(line + "\n")
+    with pytest.raises(FormatError, match=r"run: metrics.jsonl or timings.jsonl is damaged: "):
+        gather([tmp_path / "run"])
+
+
 @pytest.mark.parametrize("damage", ["{", "[]", '{"methods": [{}]}', '{"methods": [], "reach": null}'])
 def test_a_damaged_comparison_is_refused(tmp_path, damage):
     (tmp_path / "comparison.json").write_text(damage)

@@ -56,8 +56,9 @@ def read_run(folder: Path, name: str) -> RunPart:
     """
     metrics = _lines(folder / "metrics.jsonl")
     timings = folder / "timings.jsonl"
-    seconds = _seconds(_lines(timings)) if timings.exists() else {}
+    measured = _lines(timings) if timings.exists() else []
     try:
+        seconds = _seconds(measured)
         return RunPart(
             name,
             _curve(metrics, "nll", seconds),
@@ -127,6 +128,8 @@ def _seconds(timings: Iterable[dict[str, Any]]) -> dict[float, float]:
         for key in ("seconds_so_far", "seconds_at_checkpoint"):
             if key in entry:
                 known[float(entry["step"])] = float(entry[key])
+    if not np.isfinite([*known, *known.values()]).all():
+        raise ValueError("a figure of the timings is not finite")
     return known if len(known) > 1 else {}
 
 
