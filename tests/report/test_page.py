@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import hashlib
 import json
@@ -20,6 +21,7 @@ import wordalloc as package
 from tests.report.pages import HOSTILE, make_comparison, make_files, make_run, words
 from tests.report.test_content import trees
 from wordalloc.errors import FormatError
+from wordalloc.pipelines.plotting import read_content
 from wordalloc.pipelines.report import gather, report
 from wordalloc.report.content import breadth_first, class_groups
 from wordalloc.report.packed_arrays import PackedArrays
@@ -261,6 +263,36 @@ def test_damaged_timings_are_refused(tmp_path, line):
     (tmp_path / "run" / "timings.jsonl").write_text(line + "\n")
     with pytest.raises(FormatError, match=r"run: metrics.jsonl or timings.jsonl is damaged: "):
         gather([tmp_path / "run"])
+
+
+@pytest.mark.parametrize("value", [0, -3.0, 1e-300, 1e308, 10**400, "x", None, True], ids=range(8))
+def test_what_is_no_perplexity_is_refused_for_page_and_picture(tmp_path, value):
+    make_run(tmp_path / "run")
+    for key in ("part_perplexity", "valid_perplexity"):
+        line = json.dumps({"step": 1, "tokens": 1, key: value})
+        (tmp_path / "run" / "metrics.jsonl").write_text(line + "\n")
+        if value is not True:  # JSON's numbers are read as floats there
+            with pytest.raises(FormatError, match=r"run: metrics.jsonl or timings.jsonl is damaged"):
+                read_content(tmp_path / "run")
+    file = make_comparison(tmp_path / "all") / "comparison.json"
+    whole = json.loads(file.read_text())
+    places = [("methods", 0, "perplexities", 0), ("methods", 1, "curve_perplexities", 0, 0), ("unigram_perplexity",)]
+    for *way, last in [*places, ("methods", 2, "perplexity_least"), *([] if value is None else [("reach",)])]:
+        damaged = json.loads(json.dumps(whole))
+        functools.reduce(lambda found, step: found[step], way, damaged)[last] = value
+        file.write_text(json.dumps(damaged))
+        with pytest.raises(FormatError, match=r"comparison.json: damaged: .* is no perplexity"):
+            read_content(tmp_path / "all")
+
+
+@pytest.mark.parametrize("seconds", [[2.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+def test_seconds_that_do_not_increase_are_told_with_their_folder(tmp_path, seconds):
+    file = make_comparison(tmp_path / "all") / "comparison.json"
+    found = json.loads(file.read_text())
+    found["methods"][0]["measured"]["curve_seconds"] = [seconds]
+    file.write_text(json.dumps(found))
+    with pytest.raises(FormatError, match=r"all/comparison.json: damaged: the seconds of 'full' do not increase"):
+        gather([tmp_path / "all"])
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"methods": [{}]}', '{"methods": [], "reach": null}'])

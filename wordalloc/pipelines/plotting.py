@@ -117,12 +117,11 @@ def plot(
             raise InputError("the pictures of a comparison have one width, 8 inches: leave out the width")
         draw_comparison(from_json(content.methods), content.vocab_size, what, path)
     elif isinstance(content, RunPart):
-        with np.errstate(all="ignore"):  # what is no perplexity has no logarithm, and is left out
-            curves = {
-                "training": (content.loss.tokens, content.loss.values),
-                "validation": (content.valid.tokens, np.log(content.valid.values)),
-                "validation, a part": (content.part.tokens, np.log(content.part.values)),
-            }
+        curves = {
+            "training": (content.loss.tokens, content.loss.values),
+            "validation": (content.valid.tokens, np.log(content.valid.values)),
+            "validation, a part": (content.part.tokens, np.log(content.part.values)),
+        }
         tables = [(tokens, f"table {number}") for tokens, number in content.tables]
         report.training_picture(path, curves, tables, **size)
     elif isinstance(content, Classes):
