@@ -20,8 +20,8 @@ pytest.importorskip("plotly", reason="pages need plotly: pip install 'wordalloc[
 import wordalloc as package
 from tests.report.pages import HOSTILE, make_comparison, make_files, make_run, words
 from tests.report.test_content import trees
-from wordalloc.errors import FormatError
-from wordalloc.pipelines.plotting import read_content
+from wordalloc.errors import FormatError, InputError
+from wordalloc.pipelines.plotting import plot, read_content
 from wordalloc.pipelines.report import gather, report
 from wordalloc.report.content import breadth_first, class_groups
 from wordalloc.report.packed_arrays import PackedArrays
@@ -207,15 +207,24 @@ def test_a_frontier_holds_the_chosen_point_or_says_why_there_is_none(made):
     chosen = cutoffs.frontier.chosen
     assert chosen.seconds == cutoffs.content.parameters["objective"]
     assert min(point.seconds for point in cutoffs.frontier.points) <= chosen.seconds * (1 + 1e-9)
-    assert buckets.frontier is None and "no cutoffs of least cost" in buckets.note
+    assert buckets.frontier is None and "only cutoffs made by adaptive_cutoffs" in buckets.note
 
 
-@pytest.mark.parametrize("damage", [{"objective": "x"}, {"objective": 1e308}, {"dim": None}, {"profile": {}}])
+OBJECTIVES = ["x", [1], None, 1e308, -5.0, 10**400]
+
+
+@pytest.mark.parametrize(
+    "damage", [*({"objective": value} for value in OBJECTIVES), {"dim": None}, {"profile": {}}], ids=range(8)
+)
 def test_of_damaged_parameters_no_frontier_is_drawn(made, tmp_path, damage):
     cutoffs = package.load(made[1][1])
-    package.Cutoffs(cutoffs.vocabulary, cutoffs.cutoffs, cutoffs.parameters | damage).save(tmp_path / "a.safetensors")
+    damaged = package.Cutoffs(cutoffs.vocabulary, cutoffs.cutoffs, cutoffs.parameters | damage)
+    damaged.save(tmp_path / "a.safetensors")
     (part,) = gather([tmp_path / "a.safetensors"]).files
-    assert part.frontier is None and part.note.startswith("No frontier: the file's parameters are not complete")
+    told = "the parameters of these cutoffs are not complete, or damaged: "
+    assert part.frontier is None and part.note.startswith(f"No frontier: {told}")
+    with pytest.raises(InputError, match=told):
+        plot(damaged, "frontier", tmp_path / "a.png")
 
 
 def test_curves_of_a_run(tmp_path):

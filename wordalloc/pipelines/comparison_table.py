@@ -48,7 +48,7 @@ class ComparedMethod:
 
     def check(self) -> None:
         """Raise ValueError where a figure is none that a training can have."""
-        figures = [self.parameters, self.bytes, *self.tokens, self.peak_memory_bytes]
+        figures: list[float] = [self.parameters, self.bytes, *self.tokens, self.peak_memory_bytes]
         figures += [self.training_tokens_per_second, self.scoring_tokens_per_second, self.query_seconds]
         for curve in self.curves:
             figures += [1 + seconds for seconds, _ in curve]

@@ -131,12 +131,7 @@ def plot(
     elif isinstance(content, Table):
         report.table_picture(path, content, **size)
     elif what == "frontier" and isinstance(content, Cutoffs):
-        try:
-            frontier = frontier_of(content, progress)
-        except InputError:
-            raise
-        except (LookupError, TypeError, ValueError) as error:
-            raise InputError(f"no frontier: the parameters of these cutoffs are not complete ({error})") from error
+        frontier = frontier_of(content, progress)
         points = [layer.parameters for layer in frontier.points], [layer.seconds for layer in frontier.points]
         report.frontier_picture(path, *points, _named(frontier), **size)
     elif isinstance(content, Vocabulary | Bigrams | Cutoffs):
