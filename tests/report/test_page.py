@@ -26,6 +26,7 @@ from wordalloc.pipelines.report import gather, report
 from wordalloc.report.content import breadth_first, class_groups
 from wordalloc.report.packed_arrays import PackedArrays
 from wordalloc.report.page_figures import MOST_CLASSES, classes_figure, escaped, zipf_figure
+from wordalloc.report.page_style import log_axis
 
 
 class Reader(HTMLParser):
@@ -188,6 +189,11 @@ def test_the_zipf_figure_has_counts_law_and_bounds(made):
     assert "Zipf–Mandelbrot, q = " in law["name"]
     assert lines["x"] == [4, 4, None, 41, 41, None] and bounds["x"] == [4, 41]
     assert bounds["customdata"][0].startswith("<b>band 1</b> begins at rank 4: ")
+
+
+def test_an_axis_over_little_has_numbers_enough_to_read_it_by():
+    assert log_axis("", [260, 280])["ticktext"] == ["240", "250", "260", "270", "280", "290", "300", "310"]
+    assert log_axis("", [50, 20_000])["ticktext"] == ["100", "300", "1,000", "3,000", "10 k"]
 
 
 def test_files_over_other_words_get_their_own_plot(tmp_path):

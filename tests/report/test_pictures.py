@@ -275,6 +275,15 @@ def test_a_word_that_was_never_counted_is_no_empty_cell():
     assert np.isnan(shown[1, 1])
 
 
+def test_the_scale_of_colours_ends_at_all_tokens():
+    for cells, ends in (([[1.0]], (0.1, 1)), ([[0.7, 0.3]], (0.1, 1)), ([[0.001, 0.002]], (0.0004472, 0.004472))):
+        with paper_style():
+            scale = table_figure(cells, WIDTH).axes[3]
+        assert scale.get_xlim() == pytest.approx(ends, rel=1e-3)
+        ticks = scale.xaxis.get_majorticklocs()
+        assert ends[0] <= ticks[0] < ticks[-1] <= ends[1]
+
+
 def test_the_frontier_and_its_named_points_stand_at_their_parameters():
     with paper_style():
         figure = frontier_figure(
