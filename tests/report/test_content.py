@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,9 +16,9 @@ from wordalloc.report.content import (
     class_groups,
     node_totals,
     tree_part,
-    zipf_points,
 )
 from wordalloc.report.tree_content import code_length_shares, entropy, words_below
+from wordalloc.report.zipf_content import drawn_cutoffs, zipf_points
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -61,6 +63,19 @@ def test_zipf_points_are_counted_words_among_them_the_ends(vocabulary, most):
 def test_zipf_points_of_few_words_are_all_of_them():
     ranks, counts = zipf_points(Vocabulary.from_counts("abcd", [9, 5, 3, 0]))
     assert (ranks.tolist(), counts.tolist()) == ([1, 2, 3], [9, 5, 3])
+
+
+@given(st.sets(st.integers(1, 10**6), max_size=60).map(sorted), st.integers(2, 20))
+def test_of_many_cutoffs_some_are_drawn_among_them_the_ends(cutoffs, most):
+    places = drawn_cutoffs(np.array(cutoffs, np.int64), most).tolist()
+    if len(cutoffs) <= most:
+        assert places == list(range(len(cutoffs)))
+        return
+    assert len(places) <= most and (np.diff(places) > 0).all()
+    assert (places[0], places[-1]) == (0, len(cutoffs) - 1)
+    widest = 1.01 * (cutoffs[-1] / cutoffs[0]) ** (1 / (most - 1))  # of a step in log rank, but for rounding
+    for left, right in itertools.pairwise(places):  # what lies between two of them is within a step
+        assert right == left + 1 or cutoffs[right - 1] <= widest * cutoffs[left] + 2
 
 
 @given(vocabularies(), st.data())

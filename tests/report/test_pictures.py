@@ -120,6 +120,8 @@ def test_what_cannot_be_drawn_or_written_leaves_the_file_alone(tmp_path):
     ):
         with pytest.raises(InputError, match="no word was ever counted"):
             draw(old, empty)
+    with pytest.raises(InputError, match=r"a table of 1,099,511,627,776 cells is too large for a heat map"):
+        table_picture(old, Table(FEW, range(4), (2**20, 2**20)))
     with pytest.raises(InputError, match="one word has no code"):
         tree_picture(old, huffman(Vocabulary.from_counts("a", [1])))
     with pytest.raises(InputError, match="no figures yet"):
@@ -186,6 +188,17 @@ def test_of_many_bands_only_some_have_figures_and_no_two_overlap():
     assert 4 <= len(shares) < 60
     assert all(one[2] < other[0] for one, other in itertools.pairwise(shares))
     assert shares[0][0] > 0 and shares[-1][2] < WIDTH
+
+
+def test_of_very_many_bands_some_are_drawn_and_it_is_said():
+    many = Vocabulary.from_counts([f"{i:05}" for i in range(5000)], [1] * 5000)
+    bands = Cutoffs(many, range(1, 5000))
+    with paper_style():
+        figure = zipf_figure({"words": ([1, 5000], [1, 1])}, None, Bands(bands.bounds, bands.masses), WIDTH)
+    (axes,) = figure.axes
+    drawn = len(labelled(axes, "cutoff"))
+    assert 50 < drawn < 100  # no nearer than 2 points to each other
+    assert axes.get_xlabel() == f"Rank (lines: {drawn} of 4,999 cutoffs)"
 
 
 def test_classes_stand_at_size_and_mass_with_their_words():

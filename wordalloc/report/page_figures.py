@@ -11,7 +11,7 @@ import numpy as np
 
 from wordalloc.allocations import Classes, Cutoffs
 from wordalloc.report._plain import plain
-from wordalloc.report.content import Groups, zipf_points
+from wordalloc.report.content import Groups
 from wordalloc.report.page_parts import FilePart, Frontier, Layer, WordsPart
 from wordalloc.report.page_style import (
     FAINT,
@@ -26,6 +26,7 @@ from wordalloc.report.page_style import (
     log_axis,
     scale,
 )
+from wordalloc.report.zipf_content import drawn_cutoffs, zipf_points
 from wordalloc.vocabulary import Vocabulary
 
 MOST_CLASSES = 2000  # points of a figure
@@ -96,19 +97,21 @@ def _points(name: str, x: list[Any], y: list[Any], labels: list[str], **more: An
 
 
 def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> list[dict[str, Any]]:
-    """Return a line where each band begins, and a point on the curve that says so."""
-    vocabulary = cutoffs.vocabulary
-    first = (cutoffs.cutoffs + 1).tolist()
+    """Return a line where each band begins, and a point on the curve that says so; of very many bands, of some."""
+    vocabulary, drawn = cutoffs.vocabulary, drawn_cutoffs(cutoffs.cutoffs)
+    ranks, bands = cutoffs.cutoffs[drawn], drawn + 1
+    first = (ranks + 1).tolist()
+    if drawn.size < cutoffs.cutoffs.size:
+        name += f" ({drawn.size} of {cutoffs.cutoffs.size:,} bounds)"
     colour = line_of(number)["color"]
     lines = {"x": [x for place in first for x in (place, place, None)], "y": [top, low, None] * len(first)}
-    words = vocabulary.words_at(cutoffs.cutoffs.tolist())
+    words = vocabulary.words_at(ranks.tolist())
+    columns = (bands.tolist(), first, words, cutoffs.sizes[bands].tolist(), cutoffs.masses[bands].tolist())
     labels = [
         f"<b>band {band}</b> begins at rank {rank:,}: {escaped(word)}<br>{n_words(size)}, {percent(mass)} of the tokens"
-        for band, (rank, word, size, mass) in enumerate(
-            zip(first, words, cutoffs.sizes[1:].tolist(), cutoffs.masses[1:].tolist(), strict=True), 1
-        )
+        for band, rank, word, size, mass in zip(*columns, strict=True)
     ]
-    counts = np.maximum(vocabulary.counts[cutoffs.cutoffs], low).tolist()
+    counts = np.maximum(vocabulary.counts[ranks], low).tolist()
     group = {"legendgroup": f"bounds-{number}"}
     marks = {"mode": "markers", "marker": {"color": colour, "size": 9, "line": {"color": PAPER, "width": 1.5}}}
     thin = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
@@ -119,8 +122,8 @@ def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> lis
 
 
 def _shade(cutoffs: Cutoffs) -> list[dict[str, Any]]:
-    """Return every other band, faintly shaded."""
-    bounds = (cutoffs.bounds + 1).tolist()
+    """Return every other band between bounds that are drawn, faintly shaded."""
+    bounds = [1, *(cutoffs.cutoffs[drawn_cutoffs(cutoffs.cutoffs)] + 1).tolist(), cutoffs.vocabulary.size + 1]
     box = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
     return [
         {**box, "x0": start, "x1": end, "fillcolor": FAINT, "opacity": 0.08}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree
 from wordalloc.report._plain import plain
-from wordalloc.report.content import band_groups, breadth_first, class_groups
+from wordalloc.report.content import MOST_CELLS, band_groups, breadth_first, class_groups
 from wordalloc.report.page_builder import PageBuilder
 from wordalloc.report.page_comparison import add_comparison, add_runs
 from wordalloc.report.page_elements import Column, element, facts, table
@@ -26,7 +27,6 @@ from wordalloc.report.page_parts import FilePart, PageParts, WordsPart
 
 MOST_ROWS = 200  # of a table of bands
 MOST_PAIRS = 30
-MOST_CELLS = 2**22  # of a heat map
 
 POINTS_HELP = "Arrow keys go from point to point."
 TABLE_HELP = (
@@ -85,14 +85,14 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
     cutoffs = part.content
     assert isinstance(cutoffs, Cutoffs)
     groups, bounds = band_groups(cutoffs), cutoffs.bounds.tolist()
-    builder.find_in(part.name, number, bounds=bounds[:-1])
+    builder.find_in(part.name, number, bounds=builder.arrays.add(cutoffs.bounds[:-1]))
+    bands = zip(bounds, bounds[1:], groups.sizes.tolist(), groups.masses.tolist(), groups.words, strict=False)
     columns = [Column("band"), Column("ranks"), Column("words"), Column("tokens"), Column("most frequent", words=True)]
     rows = [
         ("head" if not band else str(band), f"{start + 1:,} – {end:,}", f"{size:,}", percent(mass), _listed(words))
-        for band, (start, end, size, mass, words) in enumerate(
-            zip(bounds, bounds[1:], groups.sizes.tolist(), groups.masses.tolist(), groups.words, strict=False)
-        )
+        for band, (start, end, size, mass, words) in enumerate(itertools.islice(bands, MOST_ROWS))
     ]
+    n_bands = len(groups.sizes)
     chart = None
     if part.frontier is not None:
         label = f"Time of a training step against weights, the frontier of what cutoffs can reach. {POINTS_HELP}"
@@ -103,9 +103,9 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
         )
     builder.add(
         part.name,
-        f"Cutoffs: {len(bounds) - 1:,} bands of ranks.",
-        table(f"Bands of {part.name}", columns, rows[:MOST_ROWS], kind="bands"),
-        _note(f"… and {len(rows) - MOST_ROWS:,} more bands.") if len(rows) > MOST_ROWS else None,
+        f"Cutoffs: {n_bands:,} bands of ranks.",
+        table(f"Bands of {part.name}", columns, rows, kind="bands"),
+        _note(f"… and {n_bands - MOST_ROWS:,} more bands.") if n_bands > MOST_ROWS else None,
         element("h3", "What cutoffs can reach") if part.frontier is not None else None,
         _note(part.note) if part.note else None,
         chart,

@@ -42,7 +42,8 @@ const makers = {
 };
 
 // The bands of cutoffs are rows of a plain table.
-function bandsTable({ section, bounds }) {
+function bandsTable({ section, bounds: packed }) {
+  const bounds = unpack(arrays, packed);
   const rows = [...document.querySelectorAll(`#${section} table.bands tbody tr`)];
   const band = (rank) => bounds.findLastIndex((bound) => bound <= rank);
   return {
