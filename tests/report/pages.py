@@ -21,6 +21,14 @@ HOSTILE = (
     "two\nlines",
     "🎲🎲",
     "</style>",
+    "constructor",
+    "__proto__",
+    "#1c2127",  # a colour of the page
+    "می\u200cخواهم",
+    "👨\u200d👩\u200d👧",
+    "\u200djoins\u200c\u200dnothing\u200d",
+    "tab\tbell\x07nbsp\xa0tag\U000e0041",
+    "שלום",
 )
 N_WORDS = 160
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.report.browser import chart, drawn_shapes, said
 from tests.report.pages import HOSTILE
+from wordalloc.report._plain import plain
 
 
 def test_the_search_finds_a_word_everywhere(page):
@@ -33,7 +34,7 @@ def test_the_search_finds_a_word_everywhere(page):
     assert page.locator("section.found").count() == 0 and page.is_hidden("#answer")
 
 
-@pytest.mark.parametrize("word", HOSTILE[:8], ids=range(8))
+@pytest.mark.parametrize("word", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_words_are_found_and_do_nothing(page, word):
     page.evaluate(
         """(word) => { const input = document.getElementById('search');
@@ -47,8 +48,7 @@ def test_hostile_words_are_found_and_do_nothing(page, word):
     assert "rank " in page.text_content("#answer")
     assert page.title() == "wordalloc report"
     assert page.locator("img, body svg[onload], b:not(.chart b)").count() == 0
-    if word.isprintable():
-        assert page.text_content("#answer strong") in (word, f"{word[:20]}…{word[-19:]}")
+    assert page.text_content("#answer strong") == plain(word, 40)  # the scripts write words as Python does
 
 
 def test_slash_goes_to_the_search(page):
