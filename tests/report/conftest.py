@@ -21,7 +21,8 @@ def opened(tmp_path_factory):
     from wordalloc.pipelines.report import report
 
     folder = tmp_path_factory.mktemp("browser")
-    paths = [*make_files(folder), make_run(folder / "run"), make_comparison(folder / "all")]
+    runs = [make_run(folder / "run"), make_run(folder / "#0072b2")]  # which is a colour of the page
+    paths = [*make_files(folder), *runs, make_comparison(folder / "all")]
     report(paths, folder / "page.html")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -49,6 +49,19 @@ def test_the_dark_is_dark_and_legible(page):
     page.emulate_media(color_scheme="light")
 
 
+def test_in_the_dark_words_and_names_stay_what_they_are(page):
+    plot, curves = chart(page, "Words"), chart(page, "Training")
+    page.emulate_media(color_scheme="dark")
+    for word in ("constructor", "__proto__", "#1c2127"):
+        page.fill("#search", word)
+        page.press("#search", "Enter")
+        assert page.evaluate("(id) => document.querySelector(id).data.at(-1).text", plot) == [word]
+    names = page.evaluate("(id) => document.querySelector(id).data.map((trace) => trace.name)", curves)
+    assert names == ["run", "#0072b2"]
+    page.press("#search", "Escape")
+    page.emulate_media(color_scheme="light")
+
+
 def test_a_narrow_screen_needs_no_scrolling_sideways(page):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_function("() => document.documentElement.scrollWidth <= 400")

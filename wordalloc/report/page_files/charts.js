@@ -3,12 +3,16 @@
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
 
+const TEXTS = ["name", "text", "customdata"]; // hold words and names, one of which may be called like a colour
+
 // A figure comes in the colours of the light theme; the dark one is a translation of every colour.
 function coloured(value, translation) {
-  if (typeof value === "string") return (dark.matches && translation[value]) || value;
+  if (typeof value === "string") return dark.matches && Object.hasOwn(translation, value) ? translation[value] : value;
   if (Array.isArray(value)) return value.map((item) => coloured(item, translation));
   if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, coloured(item, translation)]));
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => (
+      [name, TEXTS.includes(name) ? item : coloured(item, translation)]
+    )));
   }
   return value;
 }
@@ -54,7 +58,7 @@ class PointChart {
   draw() {
     const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
     this.walked = data.flatMap((trace, place) => (trace.customdata?.length ? [place] : []));
-    if (this.markedPoint) data.push(coloured({ ...this.page.mark, ...this.markedPoint }, this.page.colours));
+    if (this.markedPoint) data.push({ ...coloured(this.page.mark, this.page.colours), ...this.markedPoint });
     this.changed?.(data, layout);
     Plotly.react(this.element, data, layout, CONFIG);
   }
