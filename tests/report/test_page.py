@@ -25,6 +25,7 @@ from wordalloc.pipelines.report import gather, report
 from wordalloc.report.content import breadth_first, class_groups
 from wordalloc.report.packed_arrays import PackedArrays
 from wordalloc.report.page_figures import MOST_CLASSES, classes_figure, escaped, zipf_figure
+from wordalloc.report.page_parts import WordsPart
 from wordalloc.report.page_style import log_axis
 
 
@@ -188,6 +189,12 @@ def test_the_zipf_figure_has_counts_law_and_bounds(made):
     assert "Zipf–Mandelbrot, q = " in law["name"]
     assert lines["x"] == [4, 4, None, 41, 41, None] and bounds["x"] == [4, 41]
     assert bounds["customdata"][0].startswith("<b>band 1</b> begins at rank 4: ")
+
+
+def test_a_few_counted_words_are_points():
+    for counts, mode in (([5, 0], "lines+markers"), ([9, 8, 7], "lines+markers"), ([5] * 50, "lines")):
+        vocabulary = package.Vocabulary.from_counts([f"w{n:02}" for n in range(len(counts))], counts)
+        assert zipf_figure(WordsPart(vocabulary, None), [])["data"][0]["mode"] == mode
 
 
 def test_of_very_many_bands_some_are_drawn_and_it_is_said(tmp_path):

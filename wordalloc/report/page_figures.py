@@ -30,6 +30,7 @@ from wordalloc.report.zipf_content import drawn_cutoffs, zipf_points
 from wordalloc.vocabulary import Vocabulary
 
 MOST_CLASSES = 2000  # points of a figure
+FEW = 30  # points that are marked: a line through one of them alone would be nothing
 
 
 def escaped(text: str, most: int = 40) -> str:
@@ -71,13 +72,16 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
         f"<b>{escaped(name)}</b><br>rank {rank:,}: count {count:,}, {percent(count / total)} of the tokens"
         for name, rank, count in zip(names, ranks.tolist(), counts.tolist(), strict=True)
     ]
-    traces = [_points("counts", ranks.tolist(), counts.tolist(), labels, line={"color": SERIES[0], "width": 3})]
+    look = {"line": {"color": SERIES[0], "width": 3}, "mode": "lines"}
+    if ranks.size <= FEW:
+        look |= {"marker": {"color": SERIES[0], "size": 8}, "mode": "lines+markers"}
+    traces = [_points("counts", ranks.tolist(), counts.tolist(), labels, **look)]
     if words.law is not None:
         expected = words.law.probabilities[ranks - 1] * vocabulary.total
         law = f"Zipf–Mandelbrot, q = {words.law.q:.3g}, s = {words.law.s:.3g}"
         labels = [f"the law at rank {r:,}: count {e:,.4g}" for r, e in zip(ranks.tolist(), expected, strict=True)]
         line = {"color": FAINT, "width": 1.5, "dash": "dash"}
-        traces.append(_points(law, ranks.tolist(), expected.tolist(), labels, line=line))
+        traces.append(_points(law, ranks.tolist(), expected.tolist(), labels, mode="lines", line=line))
     top, low = (int(counts[0]), int(counts[-1])) if counts.size else (1, 1)
     for number, part in enumerate(cutoffs, 1):
         assert isinstance(part.content, Cutoffs)
@@ -93,7 +97,7 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
 
 def _points(name: str, x: list[Any], y: list[Any], labels: list[str], **more: Any) -> dict[str, Any]:
     hover = {"customdata": labels, "hovertemplate": "%{customdata}<extra></extra>"}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, **hover, **more}
+    return {"type": "scatter", "name": name, "x": x, "y": y, **hover, **more}
 
 
 def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> list[dict[str, Any]]:
