@@ -48,3 +48,8 @@ def luminance(colour: str) -> float:
     channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def isolated(text: str) -> str:
+    """A word as a text of Plotly has it: in isolates, U+2068 and U+2069."""
+    return f"\u2068{text}\u2069"

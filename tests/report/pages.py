@@ -13,6 +13,8 @@ from wordalloc.allocations import Costs
 HOSTILE = (
     "</script><img src=x onerror=document.title='owned'>",
     "<b>bold</b>&amp;<!--",
+    "שלום",  # from right to left, like the next one
+    "עולם",
     "'\"><svg onload=document.title='owned'>",
     "$\\alpha$",
     "%{customdata}",
@@ -28,7 +30,6 @@ HOSTILE = (
     "👨\u200d👩\u200d👧",
     "\u200djoins\u200c\u200dnothing\u200d",
     "tab\tbell\x07nbsp\xa0tag\U000e0041",
-    "שלום",
 )
 N_WORDS = 160
 

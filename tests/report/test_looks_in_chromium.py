@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.report.browser import chart, contrast, luminance, open_page
+from tests.report.browser import chart, contrast, isolated, luminance, open_page
 from tests.report.pages import make_odd_files
 
 
@@ -55,9 +55,9 @@ def test_in_the_dark_words_and_names_stay_what_they_are(page):
     for word in ("constructor", "__proto__", "#1c2127"):
         page.fill("#search", word)
         page.press("#search", "Enter")
-        assert page.evaluate("(id) => document.querySelector(id).data.at(-1).text", plot) == [word]
+        assert page.evaluate("(id) => document.querySelector(id).data.at(-1).text", plot) == [isolated(word)]
     names = page.evaluate("(id) => document.querySelector(id).data.map((trace) => trace.name)", curves)
-    assert names == ["run", "#0072b2"]
+    assert names == [isolated("run"), isolated("#0072b2")]
     page.press("#search", "Escape")
     page.emulate_media(color_scheme="light")
 

@@ -119,10 +119,10 @@ def test_hostile_words_stay_words(made):
         *("html", "head", "meta", "title", "style", "body", "a", "header", "h1", "h2", "h3", "p", "noscript", "div"),
         *("nav", "ol", "li", "label", "input", "ul", "main", "section", "dl", "dt", "dd", "figure", "figcaption"),
         *("aside", "table", "caption", "thead", "tbody", "tr", "th", "td", "button", "fieldset", "legend"),
-        *("footer", "script"),
+        *("footer", "script", "span", "bdi"),
     }
     assert "<img" not in text and "<svg" not in text and "\u202e" not in text
-    assert escaped(HOSTILE[1]) == "&lt;b&gt;bold&lt;/b&gt;&amp;amp;&lt;!--"
+    assert escaped(HOSTILE[1]) == "\u2068&lt;b&gt;bold&lt;/b&gt;&amp;amp;&lt;!--\u2069"
 
 
 def test_the_page_holds_words_and_addresses(made):
@@ -206,7 +206,7 @@ def test_of_very_many_bands_some_are_drawn_and_it_is_said(tmp_path):
     lines, bounds = figure["data"][-2:]
     drawn = len(bounds["x"])
     assert 200 < drawn <= 400 and len(lines["x"]) == 3 * drawn and len(figure["layout"]["shapes"]) <= 201
-    assert bounds["name"] == f"many ({drawn} of 2,999 bounds)"
+    assert bounds["name"] == f"\u2068many\u2069 ({drawn} of 2,999 bounds)"
     assert (bounds["x"][0], bounds["x"][-1]) == (2, size)
     assert [int(re.search(r"band (\d+)", label)[1]) + 1 for label in bounds["customdata"]] == bounds["x"]
     found = report([tmp_path / "many.safetensors"], tmp_path / "page.html")

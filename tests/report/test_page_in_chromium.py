@@ -45,9 +45,26 @@ def test_the_heat_map_by_keyboard(page):
     page.keyboard.press("Enter")  # near: words stand in the cells
     texts = page.evaluate("(id) => document.querySelector(id).data[1].text", table)
     word = page.text_content(f"{table}-panel h3")
-    assert len(texts) > 50 and (word == "empty cell" or any(text in word for text in texts))
+    assert len(texts) > 50 and (word == "empty cell" or any(text.strip("\u2068\u2069") in word for text in texts))
     page.keyboard.press("Escape")
     assert page.evaluate("(id) => document.querySelector(id).layout.xaxis.range", table) == [-0.5, 13.5]
+
+
+def test_words_from_right_to_left_change_no_order(page):
+    tree = chart(page, "words.huffman")
+    page.focus(tree)
+    for _ in range(30):
+        page.keyboard.press("Escape")
+    bands = page.locator("section:has(h2:text-is('words.buckets')) table.bands td.words").nth(1)
+    for line in (page.locator(f"{tree}-panel p").last, bands):
+        found = line.evaluate(
+            """(line) => [...line.querySelectorAll('bdi')].map((word) => {
+                 const { left, bottom } = word.getBoundingClientRect();
+                 return [word.textContent, Math.round(bottom), left]; })"""
+        )
+        words, places = [word for word, _, _ in found], [place for _, *place in found]
+        assert words.index("עולם") == words.index("שלום") + 1
+        assert places == sorted(places)  # in a line, what comes later in the text stands further right
 
 
 def test_a_tree_by_keyboard(page):

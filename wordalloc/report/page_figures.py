@@ -36,12 +36,15 @@ FEW = 30  # points that are marked: a line through one of them alone would be no
 def escaped(text: str, most: int = 40) -> str:
     """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag, no entity, no formula.
 
+    It comes in isolates, so that it turns nothing beside it when it is written from right to left.
+
     Examples
     --------
-    >>> escaped("<b>&$x$")
+    >>> escaped("<b>&$x$").strip("\u2068\u2069")
     '&lt;b&gt;&amp;&#36;x&#36;'
     """
-    return html.escape(plain(text, most), quote=False).replace("$", "&#36;")
+    safe = html.escape(plain(text, most), quote=False).replace("$", "&#36;")
+    return f"\u2068{safe}\u2069"
 
 
 def percent(mass: float) -> str:

@@ -9,11 +9,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree
-from wordalloc.report._plain import plain
 from wordalloc.report.content import MOST_CELLS, band_groups, breadth_first, class_groups
 from wordalloc.report.page_builder import PageBuilder
 from wordalloc.report.page_comparison import add_comparison, add_runs
-from wordalloc.report.page_elements import Column, element, facts, table
+from wordalloc.report.page_elements import Column, element, facts, in_line, table
 from wordalloc.report.page_figures import (
     MOST_CLASSES,
     classes_figure,
@@ -89,7 +88,7 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
     bands = zip(bounds, bounds[1:], groups.sizes.tolist(), groups.masses.tolist(), groups.words, strict=False)
     columns = [Column("band"), Column("ranks"), Column("words"), Column("tokens"), Column("most frequent", words=True)]
     rows = [
-        ("head" if not band else str(band), f"{start + 1:,} – {end:,}", f"{size:,}", percent(mass), _listed(words))
+        ("head" if not band else str(band), f"{start + 1:,} – {end:,}", f"{size:,}", percent(mass), in_line(words, 24))
         for band, (start, end, size, mass, words) in enumerate(itertools.islice(bands, MOST_ROWS))
     ]
     n_bands = len(groups.sizes)
@@ -207,8 +206,8 @@ def _add_bigrams(builder: PageBuilder, part: FilePart, number: int) -> None:
     pairs = zip(words(bigrams.left[most].tolist()), words(bigrams.right[most].tolist()), strict=True)
     columns = [Column("most frequent"), Column("times"), Column("share")]
     rows = [
-        (f"{plain(left, 40)} {plain(right, 40)}", f"{count:,}", percent(count / bigrams.total))
-        for (left, right), count in zip(pairs, bigrams.count[most].tolist(), strict=True)
+        (in_line(pair, 40), f"{count:,}", percent(count / bigrams.total))
+        for pair, count in zip(pairs, bigrams.count[most].tolist(), strict=True)
     ]
     builder.add(
         part.name,
@@ -238,7 +237,3 @@ def _explorer(chart: Element, help_text: str) -> Element:
 
 def _note(text: str) -> Element:
     return element("p", text, class_="note")
-
-
-def _listed(words: list[str]) -> str:
-    return "  ".join(plain(word, 24) for word in words)

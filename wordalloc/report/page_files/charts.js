@@ -25,10 +25,18 @@ function part(name, text) {
   return element;
 }
 
+// Words side by side, each of them written in its own direction.
+function inLine(texts, end = "") {
+  const paragraph = document.createElement("p");
+  texts.forEach((text, place) => paragraph.append(place ? " " : "", part("bdi", text)));
+  paragraph.append(end);
+  return paragraph;
+}
+
 // The text of a label of Plotly, as words.
 function spoken(label) {
   const letters = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
-  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "");
+  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>|[\u2068\u2069]/g, "");
   return plain.replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
 }
 

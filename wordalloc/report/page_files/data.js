@@ -76,9 +76,12 @@ function shown(word, most = 40) {
   return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
-// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula.
+// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula; in
+// isolates, so that it turns nothing beside it when it is written from right to left.
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
-function plotted(word, most) { return shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter]); }
+function plotted(word, most) {
+  return `\u2068${shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter])}\u2069`;
+}
 
 function whole(number) { return number.toLocaleString("en-US"); }
 

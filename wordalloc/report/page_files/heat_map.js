@@ -131,8 +131,8 @@ class HeatMap {
       const ranks = Array.from({ length }, (_, place) => this.wordAt[cellAt(place)]).filter((found) => found >= 0);
       ranks.sort((a, b) => a - b);
       const mass = ranks.reduce((sum, found) => sum + this.vocabulary.mass(found), 0);
-      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
-      return [`${words(ranks.length)}, ${share(mass)}`, listed + (ranks.length > LISTED ? " …" : "")];
+      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24));
+      return [`${words(ranks.length)}, ${share(mass)}`, inLine(listed, ranks.length > LISTED ? " …" : "")];
     };
     const [rowTotals, rowWords] = line(this.columns, (place) => row * this.columns + place);
     const [columnTotals, columnWords] = line(this.rows, (place) => place * this.columns + column);
@@ -143,8 +143,8 @@ class HeatMap {
         part("h3", shown(this.vocabulary.word(rank))),
         part("p", `rank ${whole(rank + 1)}, ${share(this.vocabulary.mass(rank))} of the tokens`),
       ]),
-      part("h4", `Row ${row}: ${rowTotals}`), part("p", rowWords),
-      part("h4", `Column ${column}: ${columnTotals}`), part("p", columnWords),
+      part("h4", `Row ${row}: ${rowTotals}`), rowWords,
+      part("h4", `Column ${column}: ${columnTotals}`), columnWords,
     );
   }
 
