@@ -25,7 +25,7 @@ from wordalloc.report import (
     tree_picture,
     zipf_picture,
 )
-from wordalloc.report._paper import paper_style
+from wordalloc.report._paper import ISOLATES, paper, paper_style, short_words
 from wordalloc.report._plain import plain
 from wordalloc.report.classes_figure import classes_figure
 from wordalloc.report.content import cell_masses
@@ -153,6 +153,22 @@ def test_hostile_words_are_only_text(what, tmp_path):
     assert len(shown) >= 5
     assert {"$\\frac{1}{$"} <= set(shown)
     assert texts.isprintable()
+
+
+@pytest.mark.skipif(not ISOLATES, reason="matplotlib before 3.11 writes no letters from right to left")
+def test_words_from_right_to_left_change_no_order(tmp_path):
+    words = Vocabulary.from_counts(["שלום", "the", "عالم", "12"], [8, 4, 2, 1])
+    classes_picture(tmp_path / "a.svg", Classes(words, [0, 0, 0, 1]))
+    assert "\u2068שלום\u2069 the \u2068عالم\u2069" in texts_of(tmp_path / "a.svg")
+
+    def drawn(text: str) -> bytes:
+        with paper_style():
+            figure = paper(100, 20)
+            figure.text(0, 0.5, text)
+            figure.savefig(tmp_path / "a.png")
+        return (tmp_path / "a.png").read_bytes()
+
+    assert drawn(short_words(["שלום", "אב"])) == drawn("אב שלום") != drawn("שלום אב")  # Hebrew begins on the right
 
 
 # --- what is drawn, and where
