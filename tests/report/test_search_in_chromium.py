@@ -6,8 +6,10 @@ import re
 
 import pytest
 
-from tests.report.browser import chart, drawn_shapes, said
+import wordalloc as package
+from tests.report.browser import chart, drawn_shapes, open_page, said
 from tests.report.pages import HOSTILE
+from wordalloc.pipelines.report import report
 from wordalloc.report._plain import plain
 
 
@@ -49,6 +51,25 @@ def test_hostile_words_are_found_and_do_nothing(page, word):
     assert page.title() == "wordalloc report"
     assert page.locator("img, body svg[onload], b:not(.chart b)").count() == 0
     assert page.text_content("#answer strong") == plain(word, 40)  # the scripts write words as Python does
+
+
+def test_what_is_found_in_several_vocabularies_is_told_apart(opened, tmp_path):
+    for name, counts in (("a", {"the": 9, "of": 1}), ("b", {"of": 5, "the": 3, "only": 2})):
+        vocabulary = package.Vocabulary.from_counts(list(counts), list(counts.values()))
+        package.save(vocabulary, tmp_path / f"{name}.safetensors")
+    report([tmp_path / "a.safetensors", tmp_path / "b.safetensors"], tmp_path / "page.html")
+    page, complaints, _ = open_page(opened[-1], tmp_path / "page.html")
+    for word, headline, told in (
+        ("the", "is in 2 of 2 vocabularies", ["Words: a: rank 1, count 9", "Words: b: rank 2, count 3"]),
+        ("only", "is in 1 of 2 vocabularies", ["Words: b: rank 3, count 2"]),
+        ("none", "is in none of the vocabularies", []),
+    ):
+        page.fill("#search", word)
+        assert "rank" not in page.text_content("#suggestions")
+        page.press("#search", "Enter")
+        assert page.locator("#answer > *").all_text_contents() == [word, headline, *told]
+    assert complaints == []
+    page.close()
 
 
 def test_slash_goes_to_the_search(page):

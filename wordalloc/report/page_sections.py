@@ -61,7 +61,8 @@ def _add_words(
     bands = [part for part in over if isinstance(part.content, Cutoffs)]
     label = f"Counts over ranks, both logarithmic, of {vocabulary.size:,} words. {POINTS_HELP}"
     chart = builder.chart("zipf", zipf_figure(words, bands), label, vocabulary=number)
-    builder.find_in("words", number, chart=chart.get("id"))
+    title = "Words" + (f": {', '.join(part.name for part in over)}" if is_one_of_several else "")
+    builder.find_in(title, number, chart=chart.get("id"))
     pairs = [
         ("words", f"{vocabulary.size:,}"),
         ("tokens", f"{vocabulary.total:,}"),
@@ -71,7 +72,7 @@ def _add_words(
         law = words.law
         pairs += [("q", f"{law.q:.4g}"), ("s", f"{law.s:.4g}"), ("R² of the fit", f"{law.r_squared:.4f}")]
     builder.add(
-        "Words" + (f": {', '.join(part.name for part in over)}" if is_one_of_several else ""),
+        title,
         "How often the word of each rank was counted"
         + (", and where the bands of ranks begin." if bands else ", the most frequent one first."),
         facts(pairs),
