@@ -53,6 +53,20 @@ def test_hostile_words_are_found_and_do_nothing(page, word):
     assert page.text_content("#answer strong") == plain(word, 40)  # the scripts write words as Python does
 
 
+def test_closed_suggestions_are_gone(page):
+    page.fill("#search", "w00")
+    page.press("#search", "ArrowDown")
+    assert page.get_attribute("#search", "aria-activedescendant") == "suggestion-0"
+    page.press("#search", "Enter")
+    found = page.input_value("#search")
+    page.press("#search", "ArrowDown")
+    assert page.get_attribute("#search", "aria-activedescendant") is None
+    assert page.get_attribute("#search", "aria-expanded") == "false"
+    page.press("#search", "Enter")
+    assert page.input_value("#search") == found
+    page.press("#search", "Escape")
+
+
 def test_what_is_found_in_several_vocabularies_is_told_apart(opened, tmp_path):
     for name, counts in (("a", {"the": 9, "of": 1}), ("b", {"of": 5, "the": 3, "only": 2})):
         vocabulary = package.Vocabulary.from_counts(list(counts), list(counts.values()))
