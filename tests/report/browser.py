@@ -40,12 +40,11 @@ def contrast(page, selector: str) -> float:
                           getComputedStyle(document.body).backgroundColor]""",
         selector,
     )
-    bright, dark = sorted(map(luminance, colours), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
+    return ratio(*colours)
 
 
 def luminance(colour: str) -> float:
-    channels = [int(number) / 255 for number in re.findall(r"\d+", colour)[:3]]
+    channels = [channel / 255 for channel in rgb(colour)]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -53,3 +52,25 @@ def luminance(colour: str) -> float:
 def isolated(text: str) -> str:
     """A word as a text of Plotly has it: in isolates, U+2068 and U+2069."""
     return f"\u2068{text}\u2069"
+
+
+def mixed(scale: list, place: float) -> str:
+    """The colour at a place from 0 to 1 on a scale of Plotly, mixed in RGB."""
+    place = min(max(place, 0), 1)
+    right = next(number for number, (end, _) in enumerate(scale) if number and place <= end)
+    (low, start), (high, end) = scale[right - 1 : right + 1]
+    share = (place - low) / (high - low)
+    return f"rgb({', '.join(str(round(a + (b - a) * share)) for a, b in zip(rgb(start), rgb(end), strict=True))})"
+
+
+def rgb(colour: str) -> list[int]:
+    """The three channels of ``#rrggbb`` or ``rgb(r, g, b)``, from 0 to 255."""
+    if colour.startswith("#"):
+        return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return [int(number) for number in re.findall(r"\d+", colour)[:3]]
+
+
+def ratio(colour: str, ground: str) -> float:
+    """The contrast of two colours, as WCAG 2 has it."""
+    bright, dark = sorted(map(luminance, (colour, ground)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.report.browser import chart, contrast, isolated, luminance, open_page
+from tests.report.browser import chart, contrast, isolated, luminance, mixed, open_page, ratio
 from tests.report.pages import make_odd_files
 
 
@@ -40,12 +40,35 @@ def test_the_dark_is_dark_and_legible(page):
         for selector in texts[:-1]:
             assert contrast(page, selector) >= 4.5, (scheme, selector)
         fill = page.evaluate("(selector) => document.querySelector(selector).style.fill", texts[-1])
-        ground = seen[scheme][0]
-        bright, dark = sorted((luminance(fill), luminance(ground)), reverse=True)
-        assert (bright + 0.05) / (dark + 0.05) >= 4.5, scheme
+        assert ratio(fill, seen[scheme][0]) >= 4.5, scheme
     assert all(light != dark for light, dark in zip(seen["light"], seen["dark"], strict=True))
     assert luminance(seen["dark"][0]) < 0.05 < 0.8 < luminance(seen["light"][0])
     assert page.evaluate("(id) => document.querySelector(id).data[0].z.length", table) == 14
+    page.emulate_media(color_scheme="light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_are_legible_in_every_cell(page, scheme):
+    table, seen = chart(page, "words.table"), 0
+    page.emulate_media(color_scheme=scheme)
+    for word in ("the", "w000", "w020", "w100"):  # cells around them are looked at closely
+        page.fill("#search", word)
+        page.press("#search", "Enter")
+        page.focus(table)
+        page.keyboard.press("Enter")
+        deep, inks, scale = page.evaluate(
+            """(id) => {
+                 const [{ z, x0, y0, zmin, zmax, colorscale }, { x, y, textfont }] = document.querySelector(id).data;
+                 return [x.map((column, place) => (z[y[place] - y0][column - x0] - zmin) / (zmax - zmin)),
+                         textfont.color, colorscale]; }""",
+            table,
+        )
+        for place, ink in zip(deep, inks, strict=True):
+            assert ratio(ink, mixed(scale, place)) >= 3.8, (word, place)
+        seen += len(inks)
+        page.keyboard.press("Escape")
+    assert seen > 200
+    page.press("#search", "Escape")
     page.emulate_media(color_scheme="light")
 
 

@@ -3,6 +3,7 @@
 const NEAR = { rows: 8, columns: 4 }; // cells on each side of the one that is looked at closely
 const LEGIBLE = { rows: 30, columns: 14 }; // with at most so many in sight, words stand in the cells
 const LISTED = 24;
+const DEEP = { light: 0.665, dark: 0.495 }; // from here on the colour of paper is legible on a cell, the ink up to here
 
 class HeatMap {
   constructor(element, figure, page, { vocabulary, shape, cell }) {
@@ -107,7 +108,7 @@ class HeatMap {
         text.x.push(column);
         text.y.push(row);
         text.text.push(plotted(this.vocabulary.word(rank), room));
-        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > 0.6;
+        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > (dark.matches ? DEEP.dark : DEEP.light);
         text.textfont.color.push(coloured(this.page.inks[deep ? 1 : 0], this.page.colours));
       }
     }
