@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.report.browser import chart, contrast, isolated, luminance, mixed, open_page, ratio
@@ -88,6 +90,17 @@ def test_in_the_dark_words_and_names_stay_what_they_are(page):
 def test_a_narrow_screen_needs_no_scrolling_sideways(page):
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_function("() => document.documentElement.scrollWidth <= 400")
+    for _ in range(50):  # until the charts are drawn anew
+        boxes = page.evaluate(
+            """() => [...document.querySelectorAll('.chart')].map((chart) => (
+                 [...chart.querySelectorAll('.xtick text')].map((text) => {
+                   const { left, right } = text.getBoundingClientRect(); return [left, right]; })))"""
+        )
+        gaps = [right[0] - left[1] for axis in boxes for left, right in itertools.pairwise(sorted(axis))]
+        if len(gaps) > 10 and min(gaps) > 0:
+            break
+        page.wait_for_timeout(100)
+    assert len(gaps) > 10 and min(gaps) > 0  # no two numbers of an axis touch
     page.set_viewport_size({"width": 1200, "height": 900})
 
 

@@ -116,15 +116,23 @@ def test_a_click_opens_a_node(page):
     assert page.locator(f"{tree}-crumbs button").count() == 1
 
 
-@pytest.mark.parametrize(("section", "begins"), [("Words", "counts: "), ("words.classes", "class "), ("all", "full: ")])
-def test_points_by_keyboard(page, section, begins):
+@pytest.mark.parametrize(
+    ("section", "begins", "key"),
+    [
+        ("Words", "counts: ", "ArrowRight"),
+        ("words.classes", "class ", "ArrowRight"),
+        ("all", "full; perplexity ", "ArrowRight"),
+        ("words.cutoffs", "the frontier: ", "ArrowDown"),
+    ],
+)
+def test_points_by_keyboard(page, section, begins, key):
     points = chart(page, section)
     page.focus(points)
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
     first = said(page)
-    page.keyboard.press("ArrowRight")
-    assert first.startswith(begins) and said(page) != first
+    page.keyboard.press(key)
+    assert first.startswith(begins) and first.count(begins) == 1 and said(page) != first
     assert page.locator(f"{points} .hoverlayer .hovertext").count() == 1
 
 

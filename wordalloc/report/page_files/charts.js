@@ -1,6 +1,7 @@
 // Drawing with Plotly: colours of the two themes, and charts whose points can be walked through by arrow keys.
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const narrow = window.matchMedia("(max-width: 480px)");
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
 
 const TEXTS = ["name", "text", "customdata"]; // hold words and names, one of which may be called like a colour
@@ -47,6 +48,11 @@ function onKeys(element, actions) {
   });
 }
 
+// Every other number of an axis that has them written out: so many have no room side by side on a narrow screen.
+function thinOut(axis) {
+  for (const list of ["tickvals", "ticktext"]) axis[list] &&= axis[list].filter((_, place) => place % 2 === 0);
+}
+
 // A chart of points and lines: arrows left and right go along a line, up and down to the next one.
 class PointChart {
   constructor(element, figure, page) {
@@ -68,6 +74,7 @@ class PointChart {
     this.walked = data.flatMap((trace, place) => (trace.customdata?.length ? [place] : []));
     if (this.markedPoint) data.push({ ...coloured(this.page.mark, this.page.colours), ...this.markedPoint });
     this.changed?.(data, layout);
+    if (narrow.matches) thinOut(layout.xaxis);
     Plotly.react(this.element, data, layout, CONFIG);
   }
 
@@ -83,7 +90,8 @@ class PointChart {
     const { customdata, name } = this.element.data[curveNumber];
     this.point = Math.max(0, Math.min(customdata.length - 1, point));
     Plotly.Fx.hover(this.element, [{ curveNumber, pointNumber: this.point }]);
-    announce(`${this.walked.length > 1 && name ? `${spoken(name)}: ` : ""}${spoken(customdata[this.point])}`);
+    const [line, text] = [spoken(name ?? ""), spoken(customdata[this.point])];
+    announce(this.walked.length > 1 && line && !text.startsWith(line) ? `${line}: ${text}` : text);
   }
 
   // Puts the mark of a found word at a place.
