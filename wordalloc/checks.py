@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from wordalloc.errors import InputError
 
+JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner
+
 
 class Frozen:
     """An object whose attributes are set once, so that what its constructor checked stays true."""
@@ -142,6 +144,9 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def printable(text: str) -> str:
     r"""Return `text` with what is not to be printed escaped: no corpus and no file name steers the terminal.
 
+    The two joiners, U+200C and U+200D, stay where they stand between letters or signs: Persian and emoji are written
+    with them, and they move nothing else.
+
     Parameters
     ----------
     text : str
@@ -149,10 +154,20 @@ def printable(text: str) -> str:
 
     Examples
     --------
-    >>> printable("a\x1b[31m")
-    'a\\x1b[31m'
+    >>> printable("a\x1b[31m"), printable("\u200d")
+    ('a\\x1b[31m', '\\u200d')
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or _joins(text, place) else c.encode("unicode_escape").decode("ascii")
+        for place, c in enumerate(text)
+    )
+
+
+def _joins(text: str, place: int) -> bool:
+    around = text[place - 1 : place] + text[place + 1 : place + 2]
+    return text[place] in JOINERS and len(around) == 2 and around.isprintable() and " " not in around
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import wordalloc as package
+from tests.report.pages import make_comparison, make_run
 
 pytest.importorskip("plotly", reason="pages need plotly: pip install 'wordalloc[report]'")
 
@@ -34,6 +35,21 @@ def test_what_is_nothing_to_show_is_refused(refused, vocabulary, tmp_path):
     assert "neither a run nor a comparison" in refused("report", vocabulary, "folder")
     assert "cannot write nowhere" in refused("report", vocabulary, "-o", "nowhere/page.html")
     assert "Missing argument" in refused("report")
+
+
+def test_a_page_replaces_nothing_that_it_shows(refused, wordalloc, vocabulary, tmp_path):
+    make_run(tmp_path / "run")
+    make_comparison(tmp_path / "all")
+    (tmp_path / "link.safetensors").symlink_to(vocabulary)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for output in (vocabulary, f"run/../{vocabulary}", "link.safetensors"):
+        assert "the result would overwrite its own source" in refused("report", "run", vocabulary, "-o", output)
+    for output in ("run/metrics.jsonl", "run/timings.jsonl", "run/config.json", "all/comparison.json"):
+        assert f"would replace {output}, a file of" in refused("report", vocabulary, "run", "all", "-o", output)
+    assert "a page is a file" in refused("report", vocabulary, "-o", "-")
+    assert {path: path.read_bytes() for path in before} == before
+    for _ in range(2):  # a page beside what it shows is no harm, nor a newer one in its place
+        assert wordalloc("report", "run", "-o", "run/page.html")[0] == 0
 
 
 def test_without_plotly_the_error_says_what_to_install(refused, vocabulary, monkeypatch):

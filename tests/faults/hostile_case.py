@@ -15,6 +15,7 @@ from typing import Any
 import wordalloc
 from tests.faults.hostile_worker import RELOADED, STDERR, STDOUT
 from tests.faults.tally import Tally
+from wordalloc.checks import JOINERS
 
 ROOT = Path(__file__).parent.parent.parent
 # The stated bound: resident memory that a command may take beyond its loaded code, and beyond what it is given.
@@ -155,7 +156,7 @@ def _wrong(case: Case, folder: Path, found: Mapping[str, Any]) -> Iterator[str]:
         yield "accepted"
     if found["peak"] > case.memory:
         yield f"{found['peak'] >> 20} MiB of memory, {case.memory >> 20} are the bound"
-    raw = next((c for c in err + ("" if case.raw else out) if not c.isprintable() and c != "\n"), None)
+    raw = next((c for c in err + ("" if case.raw else out) if not c.isprintable() and c not in "\n" + JOINERS), None)
     if raw is not None:
         yield f"prints {raw!r} as it is"
 

@@ -13,6 +13,8 @@ from wordalloc.allocations import Costs
 HOSTILE = (
     "</script><img src=x onerror=document.title='owned'>",
     "<b>bold</b>&amp;<!--",
+    "שלום",  # from right to left, like the next one
+    "עולם",
     "'\"><svg onload=document.title='owned'>",
     "$\\alpha$",
     "%{customdata}",
@@ -21,6 +23,13 @@ HOSTILE = (
     "two\nlines",
     "🎲🎲",
     "</style>",
+    "constructor",
+    "__proto__",
+    "#1c2127",  # a colour of the page
+    "می\u200cخواهم",
+    "👨\u200d👩\u200d👧",
+    "\u200djoins\u200c\u200dnothing\u200d",
+    "tab\tbell\x07nbsp\xa0tag\U000e0041",
 )
 N_WORDS = 160
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,12 +14,11 @@ from wordalloc.report.content import (
     band_groups,
     cell_masses,
     class_groups,
-    line_groups,
     node_totals,
     tree_part,
-    zipf_points,
 )
 from wordalloc.report.tree_content import code_length_shares, entropy, words_below
+from wordalloc.report.zipf_content import drawn_cutoffs, zipf_points
 from wordalloc.vocabulary import Vocabulary
 
 
@@ -64,6 +65,19 @@ def test_zipf_points_of_few_words_are_all_of_them():
     assert (ranks.tolist(), counts.tolist()) == ([1, 2, 3], [9, 5, 3])
 
 
+@given(st.sets(st.integers(1, 10**6), max_size=60).map(sorted), st.integers(2, 20))
+def test_of_many_cutoffs_some_are_drawn_among_them_the_ends(cutoffs, most):
+    places = drawn_cutoffs(np.array(cutoffs, np.int64), most).tolist()
+    if len(cutoffs) <= most:
+        assert places == list(range(len(cutoffs)))
+        return
+    assert len(places) <= most and (np.diff(places) > 0).all()
+    assert (places[0], places[-1]) == (0, len(cutoffs) - 1)
+    widest = 1.01 * (cutoffs[-1] / cutoffs[0]) ** (1 / (most - 1))  # of a step in log rank, but for rounding
+    for left, right in itertools.pairwise(places):  # what lies between two of them is within a step
+        assert right == left + 1 or cutoffs[right - 1] <= widest * cutoffs[left] + 2
+
+
 @given(vocabularies(), st.data())
 def test_groups_have_sizes_masses_and_first_words(vocabulary, data):
     size = vocabulary.size
@@ -75,8 +89,6 @@ def test_groups_have_sizes_masses_and_first_words(vocabulary, data):
     for found, group, n_groups in (
         (band_groups(Cutoffs(vocabulary, bounds), 2), np.searchsorted(bounds, range(size), "right"), len(bounds) + 1),
         (class_groups(Classes(vocabulary, word_class), 2), word_class, max(word_class) + 1),
-        (line_groups(table, 0, 2), np.array(cells) // 3, table.n_rows),
-        (line_groups(table, 1, 2), np.array(cells) % 3, 3),
     ):
         members = [[rank for rank in range(size) if group[rank] == number] for number in range(n_groups)]
         assert found.sizes.tolist() == list(map(len, members))

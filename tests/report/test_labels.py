@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wordalloc.report._labels import place, place_some, spread
-from wordalloc.report._ticks import round_numbers
+from wordalloc.report._round_numbers import round_numbers
 
 
 @settings(max_examples=40)
@@ -58,10 +59,23 @@ def test_a_name_alone_stands_right_beside_its_point():
 @given(st.floats(1e-3, 1e9), st.floats(1.02, 1e12))
 def test_few_round_numbers(low, ratio):
     ticks = round_numbers(low, low * ratio)
-    assert 2 <= len(ticks) <= 8
+    assert 4 <= len(ticks) <= 8
     assert np.all(np.diff(ticks) > 0)
     assert low <= ticks[0] < ticks[-1] <= low * ratio
-    assert all(len(f"{tick:.6g}".strip("0").replace(".", "").split("e")[0]) <= 6 for tick in ticks)
+    assert ticks == [float(f"{tick:.6g}") for tick in ticks]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (260, 280, [260, 265, 270, 275, 280]),
+        (0.51, 0.58, [0.51, 0.52, 0.53, 0.54, 0.55, 0.56, 0.57, 0.58]),
+        (0.1, 1, [0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1]),
+        (3, 7, [3, 4, 5, 6]),
+    ],
+)
+def test_round_numbers_by_hand(low, high, ticks):
+    assert round_numbers(low, high) == ticks
 
 
 @settings(max_examples=25)

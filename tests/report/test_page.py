@@ -19,11 +19,14 @@ pytest.importorskip("plotly", reason="pages need plotly: pip install 'wordalloc[
 import wordalloc as package
 from tests.report.pages import HOSTILE, make_comparison, make_files, make_run, words
 from tests.report.test_content import trees
-from wordalloc.errors import FormatError
+from wordalloc.errors import InputError
+from wordalloc.pipelines.plotting import plot
 from wordalloc.pipelines.report import gather, report
 from wordalloc.report.content import breadth_first, class_groups
 from wordalloc.report.packed_arrays import PackedArrays
 from wordalloc.report.page_figures import MOST_CLASSES, classes_figure, escaped, zipf_figure
+from wordalloc.report.page_parts import WordsPart
+from wordalloc.report.page_style import log_axis
 
 
 class Reader(HTMLParser):
@@ -116,10 +119,10 @@ def test_hostile_words_stay_words(made):
         *("html", "head", "meta", "title", "style", "body", "a", "header", "h1", "h2", "h3", "p", "noscript", "div"),
         *("nav", "ol", "li", "label", "input", "ul", "main", "section", "dl", "dt", "dd", "figure", "figcaption"),
         *("aside", "table", "caption", "thead", "tbody", "tr", "th", "td", "button", "fieldset", "legend"),
-        *("footer", "script"),
+        *("footer", "script", "span", "bdi"),
     }
     assert "<img" not in text and "<svg" not in text and "\u202e" not in text
-    assert escaped(HOSTILE[1]) == "&lt;b&gt;bold&lt;/b&gt;&amp;amp;&lt;!--"
+    assert escaped(HOSTILE[1]) == "\u2068&lt;b&gt;bold&lt;/b&gt;&amp;amp;&lt;!--\u2069"
 
 
 def test_the_page_holds_words_and_addresses(made):
@@ -188,6 +191,35 @@ def test_the_zipf_figure_has_counts_law_and_bounds(made):
     assert bounds["customdata"][0].startswith("<b>band 1</b> begins at rank 4: ")
 
 
+def test_a_few_counted_words_are_points():
+    for counts, mode in (([5, 0], "lines+markers"), ([9, 8, 7], "lines+markers"), ([5] * 50, "lines")):
+        vocabulary = package.Vocabulary.from_counts([f"w{n:02}" for n in range(len(counts))], counts)
+        assert zipf_figure(WordsPart(vocabulary, None), [])["data"][0]["mode"] == mode
+
+
+def test_of_very_many_bands_some_are_drawn_and_it_is_said(tmp_path):
+    size = 3000
+    vocabulary = package.Vocabulary.from_counts([f"{n:05}" for n in range(size)], [2] * size)
+    package.Cutoffs(vocabulary, range(1, size)).save(tmp_path / "many.safetensors")
+    parts = gather([tmp_path / "many.safetensors"])
+    figure = zipf_figure(parts.words[0], parts.files)
+    lines, bounds = figure["data"][-2:]
+    drawn = len(bounds["x"])
+    assert 200 < drawn <= 400 and len(lines["x"]) == 3 * drawn and len(figure["layout"]["shapes"]) <= 201
+    assert bounds["name"] == f"\u2068many\u2069 ({drawn} of 2,999 bounds)"
+    assert (bounds["x"][0], bounds["x"][-1]) == (2, size)
+    assert [int(re.search(r"band (\d+)", label)[1]) + 1 for label in bounds["customdata"]] == bounds["x"]
+    found = report([tmp_path / "many.safetensors"], tmp_path / "page.html")
+    few = tmp_path / "few.safetensors"
+    package.Cutoffs(vocabulary, [9]).save(few)
+    assert found["bytes"] - report([few], tmp_path / "few.html")["bytes"] < 250_000
+
+
+def test_an_axis_over_little_has_numbers_enough_to_read_it_by():
+    assert log_axis("", [260, 280])["ticktext"] == ["240", "250", "260", "270", "280", "290", "300", "310"]
+    assert log_axis("", [50, 20_000])["ticktext"] == ["100", "300", "1,000", "3,000", "10 k"]
+
+
 def test_files_over_other_words_get_their_own_plot(tmp_path):
     for name, letters in (("a", "xyz"), ("b", "uv")):
         package.Vocabulary.from_counts(letters, range(1, len(letters) + 1))
@@ -205,50 +237,24 @@ def test_a_frontier_holds_the_chosen_point_or_says_why_there_is_none(made):
     chosen = cutoffs.frontier.chosen
     assert chosen.seconds == cutoffs.content.parameters["objective"]
     assert min(point.seconds for point in cutoffs.frontier.points) <= chosen.seconds * (1 + 1e-9)
-    assert buckets.frontier is None and "no cutoffs of least cost" in buckets.note
+    assert buckets.frontier is None and "only cutoffs made by adaptive_cutoffs" in buckets.note
 
 
-@pytest.mark.parametrize("damage", [{"objective": "x"}, {"objective": 1e308}, {"dim": None}, {"profile": {}}])
-def test_of_damaged_parameters_no_frontier_is_drawn(made, tmp_path, damage):
-    cutoffs = package.load(made[1][1])
-    package.Cutoffs(cutoffs.vocabulary, cutoffs.cutoffs, cutoffs.parameters | damage).save(tmp_path / "a.safetensors")
-    (part,) = gather([tmp_path / "a.safetensors"]).files
-    assert part.frontier is None and part.note.startswith("No frontier: the file's parameters are not complete")
-
-
-def test_curves_of_a_run(tmp_path):
-    (run,) = gather([make_run(tmp_path / "run", slower=2)]).runs
-    assert run.loss.tokens.tolist() == [100.0 * step for step in range(1, 11)]
-    assert run.loss.seconds == pytest.approx([0.2 * step for step in range(1, 11)])
-    assert run.valid.values.tolist() == [38.0, 19.0]
-    (tmp_path / "run" / "timings.jsonl").unlink()
-    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 11, "tok')  # the run goes on
-    (run,) = gather([tmp_path / "run"]).runs
-    assert np.isnan(run.loss.seconds).all() and run.loss.values.size == 10
+OBJECTIVES = ["x", [1], None, 1e308, -5.0, 10**400]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("nonsense", "damaged"),
-        ("[1]", "no object"),
-        ('{"nll": 1, "step": 1}', "tokens"),
-        ('{"nll": "x", "step": 1, "tokens": 1}', "damaged"),
-    ],
+    "damage", [*({"objective": value} for value in OBJECTIVES), {"dim": None}, {"profile": {}}], ids=range(8)
 )
-def test_damaged_metrics_are_refused(tmp_path, line, said):
-    make_run(tmp_path / "run")
-    (tmp_path / "run" / "metrics.jsonl").write_text(line + "\n")
-    with pytest.raises(FormatError, match=said):
-        gather([tmp_path / "run"])
-
-
-@pytest.mark.parametrize("damage", ["{", "[]", '{"methods": [{}]}', '{"methods": [], "reach": null}'])
-def test_a_damaged_comparison_is_refused(tmp_path, damage):
-    (tmp_path / "comparison.json").write_text(damage)
-    with pytest.raises(FormatError, match=r"comparison\.json: damaged"):
-        gather([tmp_path])
+def test_of_damaged_parameters_no_frontier_is_drawn(made, tmp_path, damage):
+    cutoffs = package.load(made[1][1])
+    damaged = package.Cutoffs(cutoffs.vocabulary, cutoffs.cutoffs, cutoffs.parameters | damage)
+    damaged.save(tmp_path / "a.safetensors")
+    (part,) = gather([tmp_path / "a.safetensors"]).files
+    told = "the parameters of these cutoffs are not complete, or damaged: "
+    assert part.frontier is None and part.note.startswith(f"No frontier: {told}")
+    with pytest.raises(InputError, match=told):
+        plot(damaged, "frontier", tmp_path / "a.png")
 
 
 @pytest.mark.long

@@ -25,7 +25,7 @@ from wordalloc.report import (
     tree_picture,
     zipf_picture,
 )
-from wordalloc.report._paper import paper_style
+from wordalloc.report._paper import ISOLATES, paper, paper_style, short_words
 from wordalloc.report._plain import plain
 from wordalloc.report.classes_figure import classes_figure
 from wordalloc.report.content import cell_masses
@@ -120,6 +120,8 @@ def test_what_cannot_be_drawn_or_written_leaves_the_file_alone(tmp_path):
     ):
         with pytest.raises(InputError, match="no word was ever counted"):
             draw(old, empty)
+    with pytest.raises(InputError, match=r"a table of 1,099,511,627,776 cells is too large for a heat map"):
+        table_picture(old, Table(FEW, range(4), (2**20, 2**20)))
     with pytest.raises(InputError, match="one word has no code"):
         tree_picture(old, huffman(Vocabulary.from_counts("a", [1])))
     with pytest.raises(InputError, match="no figures yet"):
@@ -151,6 +153,22 @@ def test_hostile_words_are_only_text(what, tmp_path):
     assert len(shown) >= 5
     assert {"$\\frac{1}{$"} <= set(shown)
     assert texts.isprintable()
+
+
+@pytest.mark.skipif(not ISOLATES, reason="matplotlib before 3.11 writes no letters from right to left")
+def test_words_from_right_to_left_change_no_order(tmp_path):
+    words = Vocabulary.from_counts(["שלום", "the", "عالم", "12"], [8, 4, 2, 1])
+    classes_picture(tmp_path / "a.svg", Classes(words, [0, 0, 0, 1]))
+    assert "\u2068שלום\u2069 the \u2068عالم\u2069" in texts_of(tmp_path / "a.svg")
+
+    def drawn(text: str) -> bytes:
+        with paper_style():
+            figure = paper(100, 20)
+            figure.text(0, 0.5, text)
+            figure.savefig(tmp_path / "a.png")
+        return (tmp_path / "a.png").read_bytes()
+
+    assert drawn(short_words(["שלום", "אב"])) == drawn("אב שלום") != drawn("שלום אב")  # Hebrew begins on the right
 
 
 # --- what is drawn, and where
@@ -186,6 +204,17 @@ def test_of_many_bands_only_some_have_figures_and_no_two_overlap():
     assert 4 <= len(shares) < 60
     assert all(one[2] < other[0] for one, other in itertools.pairwise(shares))
     assert shares[0][0] > 0 and shares[-1][2] < WIDTH
+
+
+def test_of_very_many_bands_some_are_drawn_and_it_is_said():
+    many = Vocabulary.from_counts([f"{i:05}" for i in range(5000)], [1] * 5000)
+    bands = Cutoffs(many, range(1, 5000))
+    with paper_style():
+        figure = zipf_figure({"words": ([1, 5000], [1, 1])}, None, Bands(bands.bounds, bands.masses), WIDTH)
+    (axes,) = figure.axes
+    drawn = len(labelled(axes, "cutoff"))
+    assert 50 < drawn < 100  # no nearer than 2 points to each other
+    assert axes.get_xlabel() == f"Rank (lines: {drawn} of 4,999 cutoffs)"
 
 
 def test_classes_stand_at_size_and_mass_with_their_words():
@@ -273,6 +302,15 @@ def test_a_word_that_was_never_counted_is_no_empty_cell():
     shown = figure.axes[0].images[0].get_array().filled(np.nan)
     assert shown[1, 0] == shown[0, 1] == pytest.approx(1 / 6)
     assert np.isnan(shown[1, 1])
+
+
+def test_the_scale_of_colours_ends_at_all_tokens():
+    for cells, ends in (([[1.0]], (0.1, 1)), ([[0.7, 0.3]], (0.1, 1)), ([[0.001, 0.002]], (0.0004472, 0.004472))):
+        with paper_style():
+            scale = table_figure(cells, WIDTH).axes[3]
+        assert scale.get_xlim() == pytest.approx(ends, rel=1e-3)
+        ticks = scale.xaxis.get_majorticklocs()
+        assert ends[0] <= ticks[0] < ticks[-1] <= ends[1]
 
 
 def test_the_frontier_and_its_named_points_stand_at_their_parameters():

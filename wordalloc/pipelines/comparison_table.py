@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,10 +48,12 @@ class ComparedMethod:
 
     def check(self) -> None:
         """Raise ValueError where a figure is none that a training can have."""
-        figures = [*self.perplexities, self.parameters, self.bytes, *self.tokens, self.peak_memory_bytes]
+        figures: list[float] = [self.parameters, self.bytes, *self.tokens, self.peak_memory_bytes]
         figures += [self.training_tokens_per_second, self.scoring_tokens_per_second, self.query_seconds]
         for curve in self.curves:
-            figures += [1 + seconds for seconds, _ in curve] + [curve[-1][1]] + [found for _, found in curve]
+            figures += [1 + seconds for seconds, _ in curve]
+            check_perplexities([curve[-1][1], *(found for _, found in curve)])
+        check_perplexities(self.perplexities)
         for figure in figures:
             if isinstance(figure, bool) or not isinstance(figure, int | float) or not 0 < figure < 2**63:
                 raise ValueError(f"{str(figure)[:40]!r} is no such figure")
@@ -66,6 +68,13 @@ class ComparedMethod:
         reached = [_first(curve, perplexity) for curve in self.curves]
         known = [seconds for seconds in reached if seconds is not None]
         return statistics.median(known) if known and len(known) == len(reached) else None
+
+
+def check_perplexities(values: Iterable[Any]) -> None:
+    """Raise ValueError where a value is no perplexity, which is 1 or more, by rounding perhaps a little less."""
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 <= value < 2**63:
+            raise ValueError(f"{str(value)[:40]!r} is no perplexity")
 
 
 def compared(label: str, rows: Sequence[dict[str, Any]]) -> ComparedMethod:

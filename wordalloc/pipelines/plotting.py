@@ -117,12 +117,11 @@ def plot(
             raise InputError("the pictures of a comparison have one width, 8 inches: leave out the width")
         draw_comparison(from_json(content.methods), content.vocab_size, what, path)
     elif isinstance(content, RunPart):
-        with np.errstate(all="ignore"):  # what is no perplexity has no logarithm, and is left out
-            curves = {
-                "training": (content.loss.tokens, content.loss.values),
-                "validation": (content.valid.tokens, np.log(content.valid.values)),
-                "validation, a part": (content.part.tokens, np.log(content.part.values)),
-            }
+        curves = {
+            "training": (content.loss.tokens, content.loss.values),
+            "validation": (content.valid.tokens, np.log(content.valid.values)),
+            "validation, a part": (content.part.tokens, np.log(content.part.values)),
+        }
         tables = [(tokens, f"table {number}") for tokens, number in content.tables]
         report.training_picture(path, curves, tables, **size)
     elif isinstance(content, Classes):
@@ -132,12 +131,7 @@ def plot(
     elif isinstance(content, Table):
         report.table_picture(path, content, **size)
     elif what == "frontier" and isinstance(content, Cutoffs):
-        try:
-            frontier = frontier_of(content, progress)
-        except InputError:
-            raise
-        except (LookupError, TypeError, ValueError) as error:
-            raise InputError(f"no frontier: the parameters of these cutoffs are not complete ({error})") from error
+        frontier = frontier_of(content, progress)
         points = [layer.parameters for layer in frontier.points], [layer.seconds for layer in frontier.points]
         report.frontier_picture(path, *points, _named(frontier), **size)
     elif isinstance(content, Vocabulary | Bigrams | Cutoffs):

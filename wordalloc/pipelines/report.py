@@ -125,10 +125,8 @@ def _file(name: str, content: Any) -> FilePart:
         return FilePart(name, content)
     try:
         return FilePart(name, content, frontier_of(content))
-    except (ValueError, LookupError, TypeError) as error:
-        if content.parameters.get("algorithm") == "adaptive_cutoffs":
-            return FilePart(name, content, None, f"No frontier: the file's parameters are not complete ({error}).")
-        return FilePart(name, content, None, "No frontier: these are no cutoffs of least cost, which say what it is.")
+    except InputError as error:
+        return FilePart(name, content, None, f"No frontier: {error}.")
 
 
 def frontier_of(best: Cutoffs, progress: Progress | None = None) -> Frontier:
@@ -144,17 +142,21 @@ def frontier_of(best: Cutoffs, progress: Progress | None = None) -> Frontier:
     Raises
     ------
     InputError
-        If they are none.
+        If they are none, or what they say of themselves is damaged.
     """
-    shape = problem_of(best)[1]
-    bounds = best.bounds.tolist()
-    parameters = layer_parameters(shape, [end - start for start, end in itertools.pairwise(bounds)])
-    seconds = float(best.parameters["objective"])
-    if not 0 <= seconds < 1e300:
-        raise InputError(f"their cost cannot be {seconds:g} seconds")
+    try:
+        shape = problem_of(best)[1]
+        parameters = layer_parameters(shape, [end - start for start, end in itertools.pairwise(best.bounds.tolist())])
+        seconds = float(best.parameters["objective"])
+        if not 0 <= seconds < 2**63:
+            raise ValueError(f"a step of {seconds:g} seconds")
+        points = cutoff_frontier(best, points=FRONTIER_POINTS, progress=progress)
+        bend = knee(points)
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        if best.parameters.get("algorithm") != "adaptive_cutoffs":
+            raise
+        raise InputError(f"the parameters of these cutoffs are not complete, or damaged: {error}") from error
     chosen = Layer(best.cutoffs.tolist(), seconds, parameters, float(best.masses[0]))
-    points = cutoff_frontier(best, points=FRONTIER_POINTS, progress=progress)
-    bend = knee(points)
     return Frontier([_layer(point) for point in points], chosen, None if bend is None else _layer(bend))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wordalloc.errors import FormatError
-from wordalloc.pipelines.comparison_table import from_json
+from wordalloc.pipelines.comparison_table import check_perplexities, from_json
 from wordalloc.report.page_parts import ComparisonPart, Curve, RunPart
 
 
@@ -56,8 +57,9 @@ def read_run(folder: Path, name: str) -> RunPart:
     """
     metrics = _lines(folder / "metrics.jsonl")
     timings = folder / "timings.jsonl"
-    seconds = _seconds(_lines(timings)) if timings.exists() else {}
+    measured = _lines(timings) if timings.exists() else []
     try:
+        seconds = _seconds(measured)
         return RunPart(
             name,
             _curve(metrics, "nll", seconds),
@@ -89,21 +91,23 @@ def read_comparison(folder: Path, name: str) -> ComparisonPart:
         found = json.loads(file.read_text(encoding="utf-8"))
         for method in found["methods"]:
             _check(method)
-        reach = None if found["reach"] is None else float(found["reach"])
-        return ComparisonPart(
-            name, found["methods"], int(found["vocab_size"]), float(found["unigram_perplexity"]), reach
-        )
+        reach, unigram = found["reach"], found["unigram_perplexity"]
+        check_perplexities([unigram] if reach is None else [unigram, reach])
+        return ComparisonPart(name, found["methods"], int(found["vocab_size"]), unigram, reach)
     except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise FormatError(f"{file}: damaged: {error}; write it anew with: wordalloc compare ... --resume") from error
 
 
 def _check(method: dict[str, Any]) -> None:
     """Raise an error where a line of the table is none: every figure that is shown is a number or null."""
-    from_json([method])
+    (line,) = from_json([method])
+    for curve in line.curves:
+        if any(later <= earlier for earlier, later in itertools.pairwise([0.0, *(seconds for seconds, _ in curve)])):
+            raise ValueError(f"the seconds of {line.label[:40]!r} do not increase from above 0")
     measured = method["measured"]
     ratios = [method["perplexity_to_full"], measured["training_speed_to_full"], measured["seconds_to_reach"]]
-    figures = [method[key] for key in ("perplexity", "perplexity_least", "perplexity_greatest")]
-    for figure in [*figures, *(ratio for ratio in ratios if ratio is not None)]:
+    check_perplexities(method[key] for key in ("perplexity", "perplexity_least", "perplexity_greatest"))
+    for figure in [ratio for ratio in ratios if ratio is not None]:
         if not isinstance(figure, int | float) or not np.isfinite(figure):
             raise ValueError(f"{str(figure)[:40]!r} is no such figure")
 
@@ -127,6 +131,8 @@ def _seconds(timings: Iterable[dict[str, Any]]) -> dict[float, float]:
         for key in ("seconds_so_far", "seconds_at_checkpoint"):
             if key in entry:
                 known[float(entry["step"])] = float(entry[key])
+    if not np.isfinite([*known, *known.values()]).all():
+        raise ValueError("a figure of the timings is not finite")
     return known if len(known) > 1 else {}
 
 
@@ -138,6 +144,8 @@ def _curve(metrics: list[dict[str, Any]], key: str, seconds: dict[float, float])
     )
     if not (np.isfinite(tokens).all() and np.isfinite(values).all() and np.isfinite(steps).all()):
         raise ValueError(f"a figure of {key} is not finite")
+    if key.endswith("perplexity"):
+        check_perplexities(values.tolist())
     anchors = sorted(seconds.items())
     if not anchors:
         return Curve(tokens, np.full(tokens.size, np.nan), values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ NARROWEST, WIDEST = 3.0, 20.0
 SMALL = 6.0  # points: notes and labels of many things
 DPI = 300  # of a PNG
 LONGEST_WORD = 14  # characters; what is longer loses its middle
+ISOLATES = matplotlib.__version_info__ >= (3, 11)
 LETTERS: dict[Any, Any] = {
     "font.size": 7,
     "axes.linewidth": 0.6,
@@ -116,12 +118,20 @@ def whole_ticks(n: int, most: int) -> list[int]:
 def short_words(words: list[str], most: int = LONGEST_WORD) -> str:
     """Return words side by side, each cut in its middle where it is long, and nothing in them that cannot be drawn.
 
+    A word that is written from right to left comes in isolates, so that it turns nothing beside it; matplotlib before
+    3.11, which writes no letters from right to left, would draw them as boxes and gets none.
+
     Examples
     --------
     >>> short_words(["the", "of", "antidisestablishmentarianism"])
     'the of antidis…ianism'
     """
-    return " ".join(plain(word, most) for word in words)
+    shown = [plain(word, most) for word in words]
+    return " ".join(f"\u2068{word}\u2069" if ISOLATES and _from_right_to_left(word) else word for word in shown)
+
+
+def _from_right_to_left(word: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in word)
 
 
 def short_number(number: float) -> str:

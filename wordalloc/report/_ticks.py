@@ -4,33 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 from matplotlib.axis import XAxis, YAxis
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-FEWEST, MOST = 4, 8  # numbers on an axis
-LADDERS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))  # of a decade, densest first
-
-
-def round_numbers(low: float, high: float) -> list[float]:
-    """Return some round numbers from `low` to `high`, in equal ratios where the range is wide.
-
-    Examples
-    --------
-    >>> round_numbers(88, 620)
-    [100.0, 150.0, 200.0, 300.0, 400.0, 500.0, 600.0]
-    >>> round_numbers(88, 120)
-    [90.0, 95.0, 100.0, 105.0, 110.0, 115.0, 120.0]
-    """
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for ladder in LADDERS:
-        ticks = _between(np.outer(decades, ladder).ravel(), low, high)
-        if len(ticks) <= MOST:
-            break
-    if len(ticks) < FEWEST:
-        ticks = _between(MaxNLocator(MOST - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high), low, high)
-    return ticks[:: -(-len(ticks) // MOST)]
+from wordalloc.report._round_numbers import round_numbers
 
 
 def log_axis(
@@ -68,7 +45,3 @@ def in_thousands(value: float) -> str:
         if value >= unit:
             return f"{value / unit:,.12g} {letter}"
     return in_full(value)
-
-
-def _between(values: npt.ArrayLike, low: float, high: float) -> list[float]:
-    return [float(value) for value in np.asarray(values) if low <= value <= high]

@@ -1,7 +1,6 @@
 """From allocations to what is drawn of them: plain arrays, without a plotting library.
 
-Masses are shares of all counted tokens, zeros where nothing was counted. Ranks count from 0, except in `zipf_points`,
-whose axis is logarithmic.
+Masses are shares of all counted tokens, zeros where nothing was counted. Ranks count from 0.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wordalloc.allocations import Bigrams, Classes, Cutoffs, Table, Tree
+from wordalloc.allocations import Classes, Cutoffs, Table, Tree
 from wordalloc.allocations.table import EMPTY
 from wordalloc.checks import sums_of_groups
 from wordalloc.vocabulary import Vocabulary
@@ -20,11 +19,12 @@ from wordalloc.vocabulary import Vocabulary
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 TOP = 8  # words that stand for a group
+MOST_CELLS = 2**22  # of a heat map
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups of words: bands of cutoffs, classes, rows or columns of a table.
+    """Groups of words: bands of cutoffs, or classes.
 
     Attributes
     ----------
@@ -86,45 +86,6 @@ class NodeTotals:
     first: Ints
 
 
-def zipf_points(vocabulary: Vocabulary, most: int = 400) -> tuple[Ints, Ints]:
-    """Return ranks from 1 and their counts, thinned to what a logarithmic axis can show: evenly spaced in log rank.
-
-    Words that were never counted have no place on a logarithmic axis and are left out.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        V words.
-    most : int
-        Most points, at least 2; the first and the last counted word are among them.
-
-    Returns
-    -------
-    ranks, counts : ndarray of int64, shape (n,)
-        Ranks increase from 1; empty where nothing was counted.
-
-    Examples
-    --------
-    >>> ranks, counts = zipf_points(Vocabulary.from_counts("abcdefgh", [90, 40, 30, 20, 15, 12, 10, 0]), most=3)
-    >>> ranks.tolist(), counts.tolist()
-    ([1, 3, 7], [90, 30, 10])
-    """
-    return _thinned(vocabulary.counts, most)
-
-
-def pair_points(bigrams: Bigrams, most: int = 400) -> tuple[Ints, Ints]:
-    """Return ranks from 1 and counts of pairs of words, the most frequent pair first, thinned as `zipf_points` are.
-
-    Examples
-    --------
-    >>> pairs = Bigrams(Vocabulary.from_counts("ab", [5, 4]), left=[0, 0, 1], right=[0, 1, 0], count=[2, 3, 3])
-    >>> ranks, counts = pair_points(pairs)
-    >>> ranks.tolist(), counts.tolist()
-    ([1, 2, 3], [3, 3, 2])
-    """
-    return _thinned(np.sort(bigrams.count)[::-1], most)
-
-
 def band_groups(cutoffs: Cutoffs, n_words: int = TOP) -> Groups:
     """Return the bands of ranks; where they begin is `Cutoffs.bounds`.
 
@@ -150,24 +111,6 @@ def class_groups(classes: Classes, n_words: int = TOP) -> Groups:
     """
     words = first_of_each(classes.vocabulary, classes.members, classes.offsets, n_words)
     return Groups(classes.sizes, classes.masses, words)
-
-
-def line_groups(table: Table, axis: int, n_words: int = TOP) -> Groups:
-    """Return the rows (`axis` 0) or the columns (`axis` 1) of a table.
-
-    Examples
-    --------
-    >>> table = Table(Vocabulary.from_counts("abc", [5, 3, 2]), [0, 3, 1], shape=(2, 2))
-    >>> line_groups(table, 0).words, line_groups(table, 1).words
-    ([['a', 'c'], ['b']], [['a'], ['b', 'c']])
-    """
-    line = (table.row, table.column)[axis]
-    sizes = np.bincount(line, minlength=table.shape[axis]).astype(np.int64)
-    members = np.argsort(line, kind="stable")
-    bounds = np.concatenate(([0], np.cumsum(sizes)))
-    counts = sums_of_groups(line, table.vocabulary.counts, table.shape[axis])
-    words = first_of_each(table.vocabulary, members, bounds, n_words)
-    return Groups(sizes, counts / max(table.vocabulary.total, 1), words)
 
 
 def cell_masses(table: Table) -> Floats:
@@ -282,15 +225,6 @@ def breadth_first(tree: Tree) -> tuple[Ints, Ints]:
         listed.append(np.where(below < 0, -below, 0))
         level = below[below >= 0]
     return np.concatenate(branching), np.concatenate(listed)
-
-
-def _thinned(counts: Ints, most: int) -> tuple[Ints, Ints]:
-    """Return some of the ranks of falling counts, evenly spaced in log rank, and their counts."""
-    counted = int(np.count_nonzero(counts))
-    if not counted:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    ranks = np.unique(np.round(np.geomspace(1, counted, most)).astype(np.int64))
-    return ranks, counts[ranks - 1]
 
 
 def levels_upwards(tree: Tree) -> Iterator[Ints]:

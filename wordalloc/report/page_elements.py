@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, tostring
 
 from wordalloc.checks import printable
+from wordalloc.report._plain import plain
 
 Child = Element | str | None
 
@@ -66,6 +67,18 @@ def written(*elements: Element) -> str:
     return "\n".join(tostring(made, encoding="unicode", method="html") for made in elements)
 
 
+def in_line(words: Iterable[str], most: int) -> Element:
+    """Return words side by side, each of them written in its own direction and cut in its middle to `most` characters.
+
+    Examples
+    --------
+    >>> written(in_line(["a", "<b>"], 9))
+    '<span><bdi>a</bdi> <bdi>&lt;b&gt;</bdi></span>'
+    """
+    found = [child for word in words for child in (" ", element("bdi", plain(word, most)))]
+    return element("span", *found[1:])
+
+
 def facts(pairs: Iterable[tuple[str, str]]) -> Element:
     """Return some figures with what they are."""
     return element("dl", *(element("div", element("dt", name), element("dd", value)) for name, value in pairs),
@@ -75,7 +88,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Element:
 def table(
     caption: str,
     columns: Sequence[Column],
-    rows: Iterable[Sequence[str | Figure]],
+    rows: Iterable[Sequence[str | Figure | Element]],
     *,
     kind: str,
     sortable: bool = False,
@@ -88,7 +101,7 @@ def table(
         What it shows, for who cannot see it.
     columns : sequence of Column
         Their heads; the first column names the row.
-    rows : iterable of sequence of str or Figure
+    rows : iterable of sequence of str, Figure or Element
         The cells.
     kind : str
         Its class.
@@ -111,7 +124,7 @@ def table(
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def _cell(column: Column, cell: str | Figure) -> Element:
-    text = cell if isinstance(cell, str) else cell.text
+def _cell(column: Column, cell: str | Figure | Element) -> Element:
+    text = cell.text if isinstance(cell, Figure) else cell
     sorted_by = {"data_value": repr(cell.value)} if isinstance(cell, Figure) and cell.value is not None else {}
     return element("td", text, class_="words" if column.words else "figure", **sorted_by)

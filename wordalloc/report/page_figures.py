@@ -11,7 +11,7 @@ import numpy as np
 
 from wordalloc.allocations import Classes, Cutoffs
 from wordalloc.report._plain import plain
-from wordalloc.report.content import Groups, zipf_points
+from wordalloc.report.content import Groups
 from wordalloc.report.page_parts import FilePart, Frontier, Layer, WordsPart
 from wordalloc.report.page_style import (
     FAINT,
@@ -26,20 +26,25 @@ from wordalloc.report.page_style import (
     log_axis,
     scale,
 )
+from wordalloc.report.zipf_content import drawn_cutoffs, zipf_points
 from wordalloc.vocabulary import Vocabulary
 
 MOST_CLASSES = 2000  # points of a figure
+FEW = 30  # points that are marked: a line through one of them alone would be nothing
 
 
 def escaped(text: str, most: int = 40) -> str:
     """Return a word or a name as Plotly's texts take it: on one line, not too long, no tag, no entity, no formula.
 
+    It comes in isolates, so that it turns nothing beside it when it is written from right to left.
+
     Examples
     --------
-    >>> escaped("<b>&$x$")
+    >>> escaped("<b>&$x$").strip("\u2068\u2069")
     '&lt;b&gt;&amp;&#36;x&#36;'
     """
-    return html.escape(plain(text, most), quote=False).replace("$", "&#36;")
+    safe = html.escape(plain(text, most), quote=False).replace("$", "&#36;")
+    return f"\u2068{safe}\u2069"
 
 
 def percent(mass: float) -> str:
@@ -70,13 +75,16 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
         f"<b>{escaped(name)}</b><br>rank {rank:,}: count {count:,}, {percent(count / total)} of the tokens"
         for name, rank, count in zip(names, ranks.tolist(), counts.tolist(), strict=True)
     ]
-    traces = [_points("counts", ranks.tolist(), counts.tolist(), labels, line={"color": SERIES[0], "width": 3})]
+    look = {"line": {"color": SERIES[0], "width": 3}, "mode": "lines"}
+    if ranks.size <= FEW:
+        look |= {"marker": {"color": SERIES[0], "size": 8}, "mode": "lines+markers"}
+    traces = [_points("counts", ranks.tolist(), counts.tolist(), labels, **look)]
     if words.law is not None:
         expected = words.law.probabilities[ranks - 1] * vocabulary.total
         law = f"Zipf–Mandelbrot, q = {words.law.q:.3g}, s = {words.law.s:.3g}"
         labels = [f"the law at rank {r:,}: count {e:,.4g}" for r, e in zip(ranks.tolist(), expected, strict=True)]
         line = {"color": FAINT, "width": 1.5, "dash": "dash"}
-        traces.append(_points(law, ranks.tolist(), expected.tolist(), labels, line=line))
+        traces.append(_points(law, ranks.tolist(), expected.tolist(), labels, mode="lines", line=line))
     top, low = (int(counts[0]), int(counts[-1])) if counts.size else (1, 1)
     for number, part in enumerate(cutoffs, 1):
         assert isinstance(part.content, Cutoffs)
@@ -92,23 +100,25 @@ def zipf_figure(words: WordsPart, cutoffs: Sequence[FilePart]) -> dict[str, Any]
 
 def _points(name: str, x: list[Any], y: list[Any], labels: list[str], **more: Any) -> dict[str, Any]:
     hover = {"customdata": labels, "hovertemplate": "%{customdata}<extra></extra>"}
-    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, **hover, **more}
+    return {"type": "scatter", "name": name, "x": x, "y": y, **hover, **more}
 
 
 def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> list[dict[str, Any]]:
-    """Return a line where each band begins, and a point on the curve that says so."""
-    vocabulary = cutoffs.vocabulary
-    first = (cutoffs.cutoffs + 1).tolist()
+    """Return a line where each band begins, and a point on the curve that says so; of very many bands, of some."""
+    vocabulary, drawn = cutoffs.vocabulary, drawn_cutoffs(cutoffs.cutoffs)
+    ranks, bands = cutoffs.cutoffs[drawn], drawn + 1
+    first = (ranks + 1).tolist()
+    if drawn.size < cutoffs.cutoffs.size:
+        name += f" ({drawn.size} of {cutoffs.cutoffs.size:,} bounds)"
     colour = line_of(number)["color"]
     lines = {"x": [x for place in first for x in (place, place, None)], "y": [top, low, None] * len(first)}
-    words = vocabulary.words_at(cutoffs.cutoffs.tolist())
+    words = vocabulary.words_at(ranks.tolist())
+    columns = (bands.tolist(), first, words, cutoffs.sizes[bands].tolist(), cutoffs.masses[bands].tolist())
     labels = [
         f"<b>band {band}</b> begins at rank {rank:,}: {escaped(word)}<br>{n_words(size)}, {percent(mass)} of the tokens"
-        for band, (rank, word, size, mass) in enumerate(
-            zip(first, words, cutoffs.sizes[1:].tolist(), cutoffs.masses[1:].tolist(), strict=True), 1
-        )
+        for band, rank, word, size, mass in zip(*columns, strict=True)
     ]
-    counts = np.maximum(vocabulary.counts[cutoffs.cutoffs], low).tolist()
+    counts = np.maximum(vocabulary.counts[ranks], low).tolist()
     group = {"legendgroup": f"bounds-{number}"}
     marks = {"mode": "markers", "marker": {"color": colour, "size": 9, "line": {"color": PAPER, "width": 1.5}}}
     thin = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False}
@@ -119,8 +129,8 @@ def _bounds(name: str, cutoffs: Cutoffs, top: int, low: int, number: int) -> lis
 
 
 def _shade(cutoffs: Cutoffs) -> list[dict[str, Any]]:
-    """Return every other band, faintly shaded."""
-    bounds = (cutoffs.bounds + 1).tolist()
+    """Return every other band between bounds that are drawn, faintly shaded."""
+    bounds = [1, *(cutoffs.cutoffs[drawn_cutoffs(cutoffs.cutoffs)] + 1).tolist(), cutoffs.vocabulary.size + 1]
     box = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
     return [
         {**box, "x0": start, "x1": end, "fillcolor": FAINT, "opacity": 0.08}

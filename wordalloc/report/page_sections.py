@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from wordalloc.allocations import Bigrams, Classes, Costs, Cutoffs, Stored, Table, Tree
-from wordalloc.report._plain import plain
-from wordalloc.report.content import band_groups, breadth_first, class_groups
+from wordalloc.report.content import MOST_CELLS, band_groups, breadth_first, class_groups
 from wordalloc.report.page_builder import PageBuilder
 from wordalloc.report.page_comparison import add_comparison, add_runs
-from wordalloc.report.page_elements import Column, element, facts, table
+from wordalloc.report.page_elements import Column, element, facts, in_line, table
 from wordalloc.report.page_figures import (
     MOST_CLASSES,
     classes_figure,
@@ -26,7 +26,6 @@ from wordalloc.report.page_parts import FilePart, PageParts, WordsPart
 
 MOST_ROWS = 200  # of a table of bands
 MOST_PAIRS = 30
-MOST_CELLS = 2**22  # of a heat map
 
 POINTS_HELP = "Arrow keys go from point to point."
 TABLE_HELP = (
@@ -62,7 +61,8 @@ def _add_words(
     bands = [part for part in over if isinstance(part.content, Cutoffs)]
     label = f"Counts over ranks, both logarithmic, of {vocabulary.size:,} words. {POINTS_HELP}"
     chart = builder.chart("zipf", zipf_figure(words, bands), label, vocabulary=number)
-    builder.find_in("words", number, chart=chart.get("id"))
+    title = "Words" + (f": {', '.join(part.name for part in over)}" if is_one_of_several else "")
+    builder.find_in(title, number, chart=chart.get("id"))
     pairs = [
         ("words", f"{vocabulary.size:,}"),
         ("tokens", f"{vocabulary.total:,}"),
@@ -72,7 +72,7 @@ def _add_words(
         law = words.law
         pairs += [("q", f"{law.q:.4g}"), ("s", f"{law.s:.4g}"), ("R² of the fit", f"{law.r_squared:.4f}")]
     builder.add(
-        "Words" + (f": {', '.join(part.name for part in over)}" if is_one_of_several else ""),
+        title,
         "How often the word of each rank was counted"
         + (", and where the bands of ranks begin." if bands else ", the most frequent one first."),
         facts(pairs),
@@ -85,14 +85,14 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
     cutoffs = part.content
     assert isinstance(cutoffs, Cutoffs)
     groups, bounds = band_groups(cutoffs), cutoffs.bounds.tolist()
-    builder.find_in(part.name, number, bounds=bounds[:-1])
+    builder.find_in(part.name, number, bounds=builder.arrays.add(cutoffs.bounds[:-1]))
+    bands = zip(bounds, bounds[1:], groups.sizes.tolist(), groups.masses.tolist(), groups.words, strict=False)
     columns = [Column("band"), Column("ranks"), Column("words"), Column("tokens"), Column("most frequent", words=True)]
     rows = [
-        ("head" if not band else str(band), f"{start + 1:,} – {end:,}", f"{size:,}", percent(mass), _listed(words))
-        for band, (start, end, size, mass, words) in enumerate(
-            zip(bounds, bounds[1:], groups.sizes.tolist(), groups.masses.tolist(), groups.words, strict=False)
-        )
+        ("head" if not band else str(band), f"{start + 1:,} – {end:,}", f"{size:,}", percent(mass), in_line(words, 24))
+        for band, (start, end, size, mass, words) in enumerate(itertools.islice(bands, MOST_ROWS))
     ]
+    n_bands = len(groups.sizes)
     chart = None
     if part.frontier is not None:
         label = f"Time of a training step against weights, the frontier of what cutoffs can reach. {POINTS_HELP}"
@@ -103,9 +103,9 @@ def _add_cutoffs(builder: PageBuilder, part: FilePart, number: int) -> None:
         )
     builder.add(
         part.name,
-        f"Cutoffs: {len(bounds) - 1:,} bands of ranks.",
-        table(f"Bands of {part.name}", columns, rows[:MOST_ROWS], kind="bands"),
-        _note(f"… and {len(rows) - MOST_ROWS:,} more bands.") if len(rows) > MOST_ROWS else None,
+        f"Cutoffs: {n_bands:,} bands of ranks.",
+        table(f"Bands of {part.name}", columns, rows, kind="bands"),
+        _note(f"… and {n_bands - MOST_ROWS:,} more bands.") if n_bands > MOST_ROWS else None,
         element("h3", "What cutoffs can reach") if part.frontier is not None else None,
         _note(part.note) if part.note else None,
         chart,
@@ -207,8 +207,8 @@ def _add_bigrams(builder: PageBuilder, part: FilePart, number: int) -> None:
     pairs = zip(words(bigrams.left[most].tolist()), words(bigrams.right[most].tolist()), strict=True)
     columns = [Column("most frequent"), Column("times"), Column("share")]
     rows = [
-        (f"{plain(left, 40)} {plain(right, 40)}", f"{count:,}", percent(count / bigrams.total))
-        for (left, right), count in zip(pairs, bigrams.count[most].tolist(), strict=True)
+        (in_line(pair, 40), f"{count:,}", percent(count / bigrams.total))
+        for pair, count in zip(pairs, bigrams.count[most].tolist(), strict=True)
     ]
     builder.add(
         part.name,
@@ -238,7 +238,3 @@ def _explorer(chart: Element, help_text: str) -> Element:
 
 def _note(text: str) -> Element:
     return element("p", text, class_="note")
-
-
-def _listed(words: list[str]) -> str:
-    return "  ".join(plain(word, 24) for word in words)

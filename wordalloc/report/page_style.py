@@ -8,19 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from wordalloc.report._round_numbers import round_numbers
+
 INK, FAINT, LINE, PAPER = "#1c2127", "#5b6570", "#dfe3e7", "#ffffff"
 MARKED = "#b84a00"  # what was chosen, found or selected
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#7a6400", "#3b5bdb")
-LADDERS = (
-    (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9),
-    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
-    (1, 1.5, 2, 3, 4, 5, 6, 8),
-    (1, 1.5, 2, 3, 5, 7),
-    (1, 2, 5),
-    (1, 3),
-    (1,),
-)  # of a decade, densest first
-MOST_TICKS = 8
 DASHES = ("solid", "dash", "dot", "dashdot")
 REFERENCE = "#000000"  # the full softmax
 SCALE = ("#eef4f9", "#b5d2e8", "#6aa7d3", "#2272b2", "#0b3c6f")  # of mass
@@ -68,23 +60,6 @@ def log_axis(title: str, values: Sequence[float], room: float = 0.04) -> dict[st
     ticks = round_numbers(10**low, 10**high)
     texts = [in_short(tick) for tick in ticks]
     return axis(title, type="log", range=[low, high], tickmode="array", tickvals=ticks, ticktext=texts, tickangle=0)
-
-
-def round_numbers(low: float, high: float) -> list[float]:
-    """Return some round numbers from `low` to `high`: the densest ladder that gives at most eight.
-
-    Examples
-    --------
-    >>> round_numbers(0.5, 20000), round_numbers(88, 620)
-    ([1, 10, 100, 1000, 10000], [100, 150, 200, 300, 400, 500, 600])
-    """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for ladder in LADDERS:
-        ticks = [float(f"{step}e{decade}") for decade in decades for step in ladder]
-        found = [int(tick) if tick >= 1 and tick == int(tick) else tick for tick in ticks if low <= tick <= high]
-        if len(found) <= MOST_TICKS:
-            return found
-    return found[:: -(-len(found) // MOST_TICKS)]
 
 
 def in_short(value: float) -> str:

@@ -18,20 +18,20 @@ from wordalloc.errors import InputError
 from wordalloc.report._paper import COLUMN, write_picture
 from wordalloc.report.classes_figure import classes_figure
 from wordalloc.report.content import (
+    MOST_CELLS,
     Ints,
     TreePart,
     cell_masses,
     class_groups,
     node_totals,
-    pair_points,
     tree_part,
-    zipf_points,
 )
 from wordalloc.report.frontier_figure import frontier_figure
 from wordalloc.report.table_figure import table_figure
 from wordalloc.report.training_figure import Curve, training_figure
 from wordalloc.report.tree_content import code_length_shares, entropy, words_below
 from wordalloc.report.tree_figure import CodeLengths, Levels, tree_figure
+from wordalloc.report.zipf_content import pair_points, zipf_points
 from wordalloc.report.zipf_figure import Bands, zipf_figure
 from wordalloc.vocabulary import Vocabulary
 
@@ -172,8 +172,11 @@ def table_picture(path: str | os.PathLike[str], table: Table, *, width: float = 
     Raises
     ------
     InputError, OutputError
-        As for `zipf_picture`.
+        As for `zipf_picture`; where the table has more than 4,194,304 cells, too.
     """
+    n_cells = table.n_rows * table.n_columns
+    if n_cells > MOST_CELLS:
+        raise InputError(f"a table of {n_cells:,} cells is too large for a heat map: at most {MOST_CELLS:,} are drawn")
     cells = cell_masses(table)
     write_picture(lambda points: table_figure(cells, points), path, width)
 

@@ -12,8 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from wordalloc.errors import InputError
 from wordalloc.report._paper import panel, paper, whole_ticks
+from wordalloc.report._round_numbers import round_numbers
 from wordalloc.report._style import COLOURS
-from wordalloc.report._ticks import in_full, round_numbers
+from wordalloc.report._ticks import in_full
 
 LEFT, BOTTOM, RIGHT, TOP = 34.0, 22.0, 12.0, 6.0  # margins
 BESIDE, GAP = 30.0, 4.0  # width of what is drawn of rows and columns, and from there to the map
@@ -53,8 +54,9 @@ def table_figure(cells: npt.ArrayLike, width: float) -> Figure:
     figure = paper(width, bottom + up + GAP + BESIDE + TOP)
     axes = panel(figure, LEFT, bottom, LEFT + across, bottom + up)
     low, high = float(counted.min()), float(counted.max())
-    apart = max(1.0, np.sqrt(10 * low / high))  # the colours are of a factor of 10 or more
-    norm = LogNorm(low / apart, high * apart)
+    top = min(1.0, high * max(1.0, np.sqrt(10 * low / high)))  # nothing is more than all tokens
+    bottom = min(low, top / 10)  # the colours are of a factor of 10 or more
+    norm = LogNorm(bottom, top)
     shades = ListedColormap(colormaps["Blues"](np.linspace(0.12, 1, 256))).with_extremes(bad=EMPTY)  # least: not white
     shown = np.where(np.isnan(cells), np.nan, np.maximum(cells, low))
     image = axes.imshow(shown, cmap=shades, norm=norm, aspect="auto", interpolation="none", interpolation_stage="rgba")
@@ -67,7 +69,7 @@ def table_figure(cells: npt.ArrayLike, width: float) -> Figure:
     bar = figure.colorbar(image, cax=scale, orientation="horizontal")
     bar.outline.set_visible(False)
     bar.set_label("Tokens in the cell (grey: no word)" if np.isnan(cells).any() else "Tokens in the cell")
-    ticks = round_numbers(low / apart, high * apart)
+    ticks = round_numbers(bottom, top)
     bar.ax.xaxis.set(
         major_locator=FixedLocator(ticks[:: 1 + len(ticks) // 6]),
         minor_locator=NullLocator(),

@@ -17,6 +17,7 @@ from wordalloc.report._labels import spread
 from wordalloc.report._paper import SMALL, ends, make_room, panel, paper, percent, short_number, text_sizes
 from wordalloc.report._style import COLOURS, FAINT, points
 from wordalloc.report._ticks import in_thousands, log_axis
+from wordalloc.report.zipf_content import drawn_cutoffs
 
 LEFT, BOTTOM, RIGHT, TOP = 32.0, 22.0, 8.0, 5.0  # margins
 PANEL = 130.0  # height of the axes
@@ -96,22 +97,26 @@ def zipf_figure(
 
 def _draw_bands(figure: Figure, axes: Axes, bands: Bands, width: float) -> None:
     axes.grid(False, axis="x")
-    top = axes.bbox.y1
-    edges = axes.transData.transform([(rank + 0.5, 1) for rank in bands.bounds[1:-1].tolist()])
-    drawn = -np.inf
-    for rank, (x, _) in zip(bands.bounds[1:-1].tolist(), edges, strict=True):
-        if x - drawn >= NEAREST:
+    top, cutoffs = axes.bbox.y1, bands.bounds[1:-1]
+    edges = axes.transData.transform(np.column_stack([cutoffs + 0.5, np.ones(cutoffs.size)]))[:, 0]
+    shown = drawn_cutoffs(cutoffs)
+    drawn: list[float] = []
+    for rank, x in zip(cutoffs[shown].tolist(), edges[shown].tolist(), strict=True):
+        if not drawn or x - drawn[-1] >= NEAREST:
             axes.axvline(rank + 0.5, color=FAINT, linewidth=0.6, linestyle=(0, (3, 2)), label="cutoff", zorder=1)
-            drawn = x
-    sizes = np.diff(bands.bounds).tolist()
-    texts = [(short_number(size), percent(mass)) for size, mass in zip(sizes, bands.masses.tolist(), strict=True)]
+            drawn.append(x)
+    if len(drawn) < cutoffs.size:
+        axes.set_xlabel(f"Rank (lines: {len(drawn)} of {cutoffs.size:,} cutoffs)")
+    named = np.concatenate([[0], shown + 1])  # bands that begin there
+    sizes, masses = np.diff(bands.bounds)[named].tolist(), bands.masses[named].tolist()
+    texts = [(short_number(size), percent(mass)) for size, mass in zip(sizes, masses, strict=True)]
     x0, x1 = axes.bbox.x0, axes.bbox.x1
-    limits = np.concatenate([[x0], np.reshape(edges, (-1, 2))[:, 0], [x1]])
+    limits = np.concatenate([[x0], edges, [x1]])
     step = text_sizes(figure, [text for pair in texts for text in pair], SMALL)[:, 0].max() + 4
     low, high = x0 + step / 2, width - 1 - step / 2
     every = int(np.ceil(len(texts) / (1 + (high - low) // step)))  # with too many bands only some are labelled
     chosen = range(0, len(texts), every)
-    centres = (limits[:-1] + limits[1:])[chosen] / 2
+    centres = ((limits[:-1] + limits[1:]) / 2)[named[::every]]
     for number, x, centre in zip(chosen, spread(centres, step, low, high), centres, strict=True):
         for line, text in enumerate(texts[number]):
             write_at(figure, text, x, top + LEADER + (1 - line) * ROW, size=SMALL, ha="center", va="bottom")

@@ -1,14 +1,19 @@
 // Drawing with Plotly: colours of the two themes, and charts whose points can be walked through by arrow keys.
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const narrow = window.matchMedia("(max-width: 480px)");
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
+
+const TEXTS = ["name", "text", "customdata"]; // hold words and names, one of which may be called like a colour
 
 // A figure comes in the colours of the light theme; the dark one is a translation of every colour.
 function coloured(value, translation) {
-  if (typeof value === "string") return (dark.matches && translation[value]) || value;
+  if (typeof value === "string") return dark.matches && Object.hasOwn(translation, value) ? translation[value] : value;
   if (Array.isArray(value)) return value.map((item) => coloured(item, translation));
   if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, coloured(item, translation)]));
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => (
+      [name, TEXTS.includes(name) ? item : coloured(item, translation)]
+    )));
   }
   return value;
 }
@@ -21,10 +26,18 @@ function part(name, text) {
   return element;
 }
 
+// Words side by side, each of them written in its own direction.
+function inLine(texts, end = "") {
+  const paragraph = document.createElement("p");
+  texts.forEach((text, place) => paragraph.append(place ? " " : "", part("bdi", text)));
+  paragraph.append(end);
+  return paragraph;
+}
+
 // The text of a label of Plotly, as words.
 function spoken(label) {
   const letters = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
-  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>/g, "");
+  const plain = label.replace(/<br>/g, "; ").replace(/<[^>]*>|[\u2068\u2069]/g, "");
   return plain.replace(/&[^;]*;/g, (entity) => letters[entity] ?? entity);
 }
 
@@ -33,6 +46,11 @@ function onKeys(element, actions) {
     if (event.altKey || event.ctrlKey || event.metaKey || !(event.key in actions)) return;
     if (actions[event.key]() !== false) event.preventDefault();
   });
+}
+
+// Every other number of an axis that has them written out: so many have no room side by side on a narrow screen.
+function thinOut(axis) {
+  for (const list of ["tickvals", "ticktext"]) axis[list] &&= axis[list].filter((_, place) => place % 2 === 0);
 }
 
 // A chart of points and lines: arrows left and right go along a line, up and down to the next one.
@@ -54,8 +72,9 @@ class PointChart {
   draw() {
     const { data, layout } = coloured(structuredClone(this.figure), this.page.colours);
     this.walked = data.flatMap((trace, place) => (trace.customdata?.length ? [place] : []));
-    if (this.markedPoint) data.push(coloured({ ...this.page.mark, ...this.markedPoint }, this.page.colours));
+    if (this.markedPoint) data.push({ ...coloured(this.page.mark, this.page.colours), ...this.markedPoint });
     this.changed?.(data, layout);
+    if (narrow.matches) thinOut(layout.xaxis);
     Plotly.react(this.element, data, layout, CONFIG);
   }
 
@@ -71,7 +90,8 @@ class PointChart {
     const { customdata, name } = this.element.data[curveNumber];
     this.point = Math.max(0, Math.min(customdata.length - 1, point));
     Plotly.Fx.hover(this.element, [{ curveNumber, pointNumber: this.point }]);
-    announce(`${this.walked.length > 1 && name ? `${spoken(name)}: ` : ""}${spoken(customdata[this.point])}`);
+    const [line, text] = [spoken(name ?? ""), spoken(customdata[this.point])];
+    announce(this.walked.length > 1 && line && !text.startsWith(line) ? `${line}: ${text}` : text);
   }
 
   // Puts the mark of a found word at a place.

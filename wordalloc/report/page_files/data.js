@@ -57,19 +57,31 @@ class Vocabulary {
   described(rank) { return `${shown(this.word(rank))} (rank ${whole(rank + 1)}, ${share(this.mass(rank))})`; }
 }
 
-// A word as it can stand in a line: what is not printable is escaped, and a long one loses its middle.
+// What is not printable, as Python escapes it.
+function escape(letter) {
+  const point = letter.codePointAt(0);
+  const short = { "\t": "\\t", "\n": "\\n", "\r": "\\r" }[letter];
+  const [mark, digits] = point < 0x100 ? ["x", 2] : point < 0x10000 ? ["u", 4] : ["U", 8];
+  return short ?? `\\${mark}${point.toString(16).padStart(digits, "0")}`;
+}
+
+// A word as it can stand in a line: what is not printable is escaped, and a long one loses its middle. Joiners between
+// letters or signs are printable, for Persian and emoji are written with them.
+const UNPRINTABLE = /( |(?<=[^\p{C}\p{Z}])[\u200c\u200d](?=[^\p{C}\p{Z}]))|[\p{C}\p{Z}]/gu;
 function shown(word, most = 40) {
-  const code = (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`;
-  const escaped = word.replace(/[\p{C}\p{Z}]/gu, (letter) => (letter === " " ? " " : code(letter)));
+  const escaped = word.replace(UNPRINTABLE, (letter, kept) => kept ?? escape(letter));
   const letters = [...escaped];
   if (letters.length <= most) return escaped;
   const tail = Math.floor((most - 1) / 2);
   return `${letters.slice(0, most - 1 - tail).join("")}…${letters.slice(-tail).join("")}`;
 }
 
-// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula.
+// A word inside a text of Plotly, which knows some tags and entities, and takes what stands between $ for a formula; in
+// isolates, so that it turns nothing beside it when it is written from right to left.
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
-function plotted(word, most) { return shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter]); }
+function plotted(word, most) {
+  return `\u2068${shown(word, most).replace(/[&<>$]/g, (letter) => ENTITIES[letter])}\u2069`;
+}
 
 function whole(number) { return number.toLocaleString("en-US"); }
 

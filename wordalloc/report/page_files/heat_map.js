@@ -3,6 +3,7 @@
 const NEAR = { rows: 8, columns: 4 }; // cells on each side of the one that is looked at closely
 const LEGIBLE = { rows: 30, columns: 14 }; // with at most so many in sight, words stand in the cells
 const LISTED = 24;
+const DEEP = { light: 0.665, dark: 0.495 }; // from here on the colour of paper is legible on a cell, the ink up to here
 
 class HeatMap {
   constructor(element, figure, page, { vocabulary, shape, cell }) {
@@ -107,7 +108,7 @@ class HeatMap {
         text.x.push(column);
         text.y.push(row);
         text.text.push(plotted(this.vocabulary.word(rank), room));
-        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > 0.6;
+        const deep = (this.masses[row][column] - zmin) / (zmax - zmin) > (dark.matches ? DEEP.dark : DEEP.light);
         text.textfont.color.push(coloured(this.page.inks[deep ? 1 : 0], this.page.colours));
       }
     }
@@ -131,8 +132,8 @@ class HeatMap {
       const ranks = Array.from({ length }, (_, place) => this.wordAt[cellAt(place)]).filter((found) => found >= 0);
       ranks.sort((a, b) => a - b);
       const mass = ranks.reduce((sum, found) => sum + this.vocabulary.mass(found), 0);
-      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24)).join(" ");
-      return [`${words(ranks.length)}, ${share(mass)}`, listed + (ranks.length > LISTED ? " …" : "")];
+      const listed = ranks.slice(0, LISTED).map((found) => shown(this.vocabulary.word(found), 24));
+      return [`${words(ranks.length)}, ${share(mass)}`, inLine(listed, ranks.length > LISTED ? " …" : "")];
     };
     const [rowTotals, rowWords] = line(this.columns, (place) => row * this.columns + place);
     const [columnTotals, columnWords] = line(this.rows, (place) => place * this.columns + column);
@@ -143,8 +144,8 @@ class HeatMap {
         part("h3", shown(this.vocabulary.word(rank))),
         part("p", `rank ${whole(rank + 1)}, ${share(this.vocabulary.mass(rank))} of the tokens`),
       ]),
-      part("h4", `Row ${row}: ${rowTotals}`), part("p", rowWords),
-      part("h4", `Column ${column}: ${columnTotals}`), part("p", columnWords),
+      part("h4", `Row ${row}: ${rowTotals}`), rowWords,
+      part("h4", `Column ${column}: ${columnTotals}`), columnWords,
     );
   }
 

@@ -1,4 +1,4 @@
-// Puts it all together: what the page holds, then Plotly, then every chart; and all of them again in another theme.
+// Puts it all together: what the page holds, then Plotly, then every chart; and all of them again in another theme or width.
 
 const page = JSON.parse(document.getElementById("page").textContent);
 const arrays = await gunzip(document.getElementById("arrays").textContent);
@@ -42,7 +42,8 @@ const makers = {
 };
 
 // The bands of cutoffs are rows of a plain table.
-function bandsTable({ section, bounds }) {
+function bandsTable({ section, bounds: packed }) {
+  const bounds = unpack(arrays, packed);
   const rows = [...document.querySelectorAll(`#${section} table.bands tbody tr`)];
   const band = (rank) => bounds.findLastIndex((bound) => bound <= rank);
   return {
@@ -59,7 +60,9 @@ for (const described of page.charts) {
   charts.set(described.id, makers[described.kind](element, described));
 }
 for (const chart of charts.values()) chart.draw();
-dark.addEventListener("change", () => { for (const chart of charts.values()) chart.draw(); });
+for (const asked of [dark, narrow]) {
+  asked.addEventListener("change", () => { for (const chart of charts.values()) chart.draw(); });
+}
 
 const places = page.places.map((place) => ({
   ...place,

@@ -4,7 +4,8 @@ const SUGGESTED = 8;
 
 class Search {
   constructor(vocabularies, places) {
-    Object.assign(this, { vocabularies, places, active: -1, suggestions: [] });
+    const several = vocabularies.length > 1; // then a word has several ranks, which are told with their sections alone
+    Object.assign(this, { vocabularies, places, several, active: -1, suggestions: [] });
     this.input = document.getElementById("search");
     this.list = document.getElementById("suggestions");
     this.answer = document.getElementById("answer");
@@ -45,7 +46,7 @@ class Search {
       const option = document.createElement("li");
       option.id = `suggestion-${place}`;
       option.setAttribute("role", "option");
-      option.append(part("span", shown(word)), part("span", `rank ${whole(rank + 1)}`));
+      option.append(part("span", shown(word)), part("span", this.several ? "" : `rank ${whole(rank + 1)}`));
       option.addEventListener("mousedown", (event) => { // before the input loses the focus
         event.preventDefault();
         this.find(word);
@@ -68,8 +69,11 @@ class Search {
   }
 
   close() {
+    this.suggestions = [];
+    this.active = -1;
     this.list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
+    this.input.removeAttribute("aria-activedescendant");
   }
 
   clear() {
@@ -78,6 +82,14 @@ class Search {
       document.getElementById(place.section)?.classList.remove("found");
       place.chart.unmark?.();
     }
+  }
+
+  // What is said of a word at once, by its rank in each vocabulary, or -1.
+  about(ranks) {
+    const count = ranks.filter((rank) => rank >= 0).length;
+    if (!count) return "is in none of the vocabularies";
+    if (this.several) return `is in ${count} of ${ranks.length} vocabularies`;
+    return `rank ${whole(ranks[0] + 1)}, ${share(this.vocabularies[0].mass(ranks[0]))} of the tokens`;
   }
 
   find(word) {
@@ -98,10 +110,8 @@ class Search {
       told.push(entry);
       chart.mark(rank);
     }
-    const first = known.findIndex((rank) => rank >= 0);
     const heading = part("strong", shown(word));
-    const about = first < 0 ? "is in none of the vocabularies"
-      : `rank ${whole(known[first] + 1)}, ${share(this.vocabularies[first].mass(known[first]))} of the tokens`;
+    const about = this.about(known);
     this.answer.replaceChildren(heading, part("span", about), ...told);
     this.answer.hidden = false;
     announce(`${shown(word)}: ${about}; ${told.map((entry) => entry.textContent).join("; ")}`);

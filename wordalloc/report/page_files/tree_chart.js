@@ -137,13 +137,13 @@ class TreeChart {
     const { node, totals } = sector;
     const mass = share(totals?.mass ?? this.tree.mass(node));
     const size = totals?.size ?? this.tree.size(node);
-    const listed = this.tree.wordsBelow(sector).map((rank) => shown(this.tree.vocabulary.word(rank), 24)).join(" ");
+    const listed = this.tree.wordsBelow(sector).map((rank) => shown(this.tree.vocabulary.word(rank), 24));
     const title = totals ? `${whole(size)} more words` : node < 0 ? shown(this.tree.vocabulary.word(-1 - node))
       : this.tree.above(node) < 0 ? "root" : `code ${this.tree.spokenCode(node)}`;
     const about = `${totals ? "" : node < 0 ? `rank ${whole(-node)}, ` : `${words(size)}, `}${mass} of the tokens`;
-    this.panel.dataset.spoken = `${title}, ${about}${node < 0 ? "" : `: ${listed}`}`;
+    this.panel.dataset.spoken = `${title}, ${about}${node < 0 ? "" : `: ${listed.join(" ")}`}`;
     const below = node < 0 ? [part("h4", "Code"), part("p", this.tree.spokenCode(node) || "empty")]
-      : [part("h4", "Most frequent below"), part("p", listed)];
+      : [part("h4", "Most frequent below"), inLine(listed)];
     this.panel.replaceChildren(part("h3", title), part("p", about), ...below);
   }
 
