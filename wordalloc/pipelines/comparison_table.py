@@ -73,7 +73,7 @@ class ComparedMethod:
 def check_perplexities(values: Iterable[Any]) -> None:
     """Raise ValueError where a value is no perplexity, which is 1 or more, by rounding perhaps a little less."""
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 <= value < 2**63:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.5 <= value < 1e100:
             raise ValueError(f"{str(value)[:40]!r} is no perplexity")
 
 
