@@ -307,6 +307,17 @@ def test_biases_begin_at_the_counts():
         np.testing.assert_allclose(found[known], shares[known], rtol=1e-4)
 
 
+def test_accelerate_gives_back_the_model_it_wrapped():
+    accelerate = pytest.importorskip("accelerate")
+    model, ids = replaced("gpt2", "cutoffs"), tokens(2, 6)
+    loss = model(ids, labels=ids).loss
+    accelerate.state.AcceleratorState._reset_state()  # of the trainers above, which had another precision
+    accelerator = accelerate.Accelerator(cpu=True, mixed_precision="bf16")
+    again = accelerator.unwrap_model(accelerator.prepare(model), keep_fp32_wrapper=False)
+    accelerate.state.AcceleratorState._reset_state()
+    assert again is model and torch.equal(model(ids, labels=ids).loss, loss)
+
+
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")
 def test_checkpointed_gradients_copies_and_autocast():
     model, ids = replaced("llama", "table"), tokens(2, 6)

@@ -96,8 +96,8 @@ def digest(path: Path) -> str:
 
 def _forward(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the forward pass that gets its loss from hidden states; its signature is the original's."""
-    names = list(inspect.signature(original).parameters)[1:]
-    place = names.index("labels")
+    signature = inspect.signature(original)
+    place = list(signature.parameters)[1:].index("labels")
 
     @functools.wraps(original)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -116,4 +116,7 @@ def _forward(original: Callable[..., Any]) -> Callable[..., Any]:
         output = type(output)(**{**output, "logits": logits})
         return output if (self.config.return_dict if as_object is None else as_object) else output.to_tuple()
 
+    # Accelerate, when it takes off its own wrapper, follows this name to the last function it finds.
+    del forward.__wrapped__
+    forward.__signature__ = signature  # type: ignore[attr-defined]
     return forward

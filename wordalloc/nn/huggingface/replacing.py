@@ -62,7 +62,9 @@ def replace_lm_head(
     The model is used as before: token ids are those of its tokenizer, whatever their order, in ``labels`` and
     ``logits`` too, with ``Trainer``, ``generate()`` and ``save_pretrained``; `from_pretrained` of this package loads
     it again. ``logits`` are log-probabilities, -inf for ids that the allocation does not have. With labels the loss is
-    computed from the hidden states, and logits are made in eval mode alone: while training the output has none.
+    computed from the hidden states, and logits are made in eval mode alone: while training the output has none. Without
+    labels it has them, but while training with gradients only if the allocation has all ids: a loss of one's own, or
+    Trainer's with ``label_smoothing_factor``, could be infinite otherwise.
 
     The new weights are untrained; biases begin at the counts. Tied input and output embeddings are untied.
 
