@@ -78,12 +78,25 @@ def test_at_home_in_scikit_learn() -> None:
         ([0.5], "not "),
         ([["a", "b"]], "1d array"),
         (np.array(["a", None]), "strings or whole"),
+        (["a", "a\0"], r"does not end with a zero character, not 'a\\x00'"),
+        (np.array(["a", "a\0"], dtype=object), r"does not end with a zero character, not 'a\\x00'"),
+        (["a", ""], "a label must be a text that is not empty .* not ''"),
     ],
-    ids=["none", "float", "table", "hole"],
+    ids=["none", "float", "table", "hole", "zero", "zero in an array", "empty"],
 )
 def test_wrong_labels(labels: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HuffmanCoder().fit(labels)
+
+
+def test_whole_numbers_whatever_holds_them() -> None:
+    pandas = pytest.importorskip("pandas", reason="it has whole numbers of its own")
+    for labels in (np.array([3, 1, 3], dtype=object), pandas.Series([3, 1, 3], dtype="Int64")):
+        coder = HuffmanCoder().fit(labels)
+        assert coder.classes_.tolist() == [1, 3] and coder.classes_.dtype == np.int64
+        assert coder.inverse_transform(coder.transform(labels)).tolist() == [3, 1, 3]
+    with pytest.raises(InputError, match="strings or whole"):
+        HuffmanCoder().fit(pandas.Series([1, None], dtype="Int64"))
 
 
 def test_wrong_codes() -> None:

@@ -204,7 +204,17 @@ def test_the_same_whatever_holds_the_words(make: Any) -> None:
         assert abs(make(n_classes=4).fit_transform(same) - expected).sum() == 0
     ids = np.unique(PAIRS, return_inverse=True)[1].reshape(PAIRS.shape)
     of_ids = make(n_classes=4).fit(ids)
-    assert abs(of_ids.transform(ids.astype(object)) - of_ids.transform(ids.astype(str))).sum() == 0
+    for same in (ids.astype(object), ids.astype(str), ids.astype(float), ids.astype(np.float32).astype(object)):
+        assert abs(of_ids.transform(same) - of_ids.transform(ids)).sum() == 0
+
+
+def test_numbers_are_words_by_their_digits() -> None:
+    whole = [[0.1, 1.0], [1e20, -0.0]]
+    words = [["0.1", "1"], ["1" + 20 * "0", "0"]]
+    for dtype in (np.float64, object):
+        table_of = BrownFeatures()._words(np.array(whole, dtype=dtype), reset=True)
+        assert table_of.tolist() == words
+    assert BrownFeatures()._words(np.array([[0.1, 2]], dtype=np.float32), reset=True).tolist() == [["0.1", "2"]]
 
 
 @pytest.mark.parametrize("make", BOTH)
@@ -285,6 +295,7 @@ def test_wrong_words(make: Any, case: str) -> None:
     ("options", "message"),
     [
         ({"prefixes": 4}, r"prefixes must be lengths, such as \(4, 6, 10, 20\), not 4"),
+        ({"prefixes": iter([4, 6])}, r"prefixes must be lengths, such as \(4, 6, 10, 20\), not <list_iterator"),
         ({"prefixes": []}, "one or more distinct lengths"),
         ({"prefixes": (4, 4)}, "one or more distinct lengths"),
         ({"prefixes": (0,)}, "a prefix's length must be a whole number of at least 1, not 0"),
@@ -292,7 +303,7 @@ def test_wrong_words(make: Any, case: str) -> None:
         ({"tree": wordalloc.huffman(TREE.vocabulary, arity=3)}, "must be a binary Tree"),
         ({"tree": TREE, "n_classes": 3}, "n_classes and min_count are for a tree that fit makes"),
     ],
-    ids=["number", "none", "twice", "zero", "path", "ternary", "both"],
+    ids=["number", "used up", "none", "twice", "zero", "path", "ternary", "both"],
 )
 def test_wrong_parameters_of_brown_features(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -279,7 +279,7 @@ def test_shapes_and_targets_are_checked():
         layer.loss(torch.randn(1, 4), torch.tensor([1]), reduction="none")
     with pytest.raises(InputError, match="increase strictly"):
         AdaptiveSoftmax(10, 4, [3, 3])
-    with pytest.raises(InputError, match="k must be from 1 to 10"):
+    with pytest.raises(InputError, match="k must be a whole number from 1 to 10"):
         layer.topk(torch.randn(1, 4), 11)
 
 

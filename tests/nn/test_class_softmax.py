@@ -314,7 +314,7 @@ def test_bad_arguments_are_one_line():
         with pytest.raises(InputError, match=message) as caught:
             ClassSoftmax(3, 4, **arguments)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="k must be from 1 to 3"):
+    with pytest.raises(InputError, match="k must be a whole number from 1 to 3"):
         ClassSoftmax(3, 4, [0, 0, 1]).topk(torch.randn(1, 4), 4)
     with pytest.raises(InputError, match="needs classes, not Cutoffs"):
         ClassSoftmax.from_allocation(wordalloc.Cutoffs(wordalloc.Vocabulary.from_counts("ab", [2, 1]), [1]), 4)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ transformers = pytest.importorskip("transformers", reason="the heads are for mod
 pytest.importorskip("accelerate", reason="Trainer needs it")
 
 from wordalloc.nn.huggingface import from_pretrained, replace_lm_head  # noqa: E402
+from wordalloc.nn.huggingface.causal_lm import digest  # noqa: E402
 
 V, N_IDS = 12, 16
 IDS = [9, 3, 15, 0, 7, 12, 1, 14, 4, 10, 6, 2]  # of the ranks; 5, 8, 11, 13 are no words
@@ -240,6 +243,40 @@ def test_what_was_saved_is_loaded(family: str, kind: str, tmp_path: Path):
     torch.testing.assert_close(half(ids).logits.exp(), model(ids).logits.exp(), atol=0.05, rtol=0)
 
 
+class OwnModel(transformers.GPT2LMHeadModel):
+    """A user's own class, which transformers does not know."""
+
+
+def test_the_class_loads_its_models_and_makes_none(tmp_path: Path):
+    model, ids = replaced("gpt2", "cutoffs"), tokens(2, 5)
+    model.save_pretrained(tmp_path / "gpt2")
+    again = type(model).from_pretrained(tmp_path / "gpt2")
+    assert type(again) is type(model) and torch.equal(again(ids, labels=ids).loss, model(ids, labels=ids).loss)
+    with pytest.raises(InputError, match="make a GPT2LMHeadModel of transformers first, and call replace_lm_head"):
+        type(model)(model.config)
+    with pytest.raises(InputError, match="holds a model of the class 'GPT2LMHeadModel', not a LlamaForCausalLM"):
+        type(replaced("llama", "cutoffs")).from_pretrained(tmp_path / "gpt2")
+
+    own = OwnModel(gpt2().config).eval()
+    replace_lm_head(own, ALLOCATIONS["tree"], verbose=False)
+    own.save_pretrained(tmp_path / "own")
+    with pytest.raises(InputError, match="the class 'OwnModel', which transformers does not have; pass it"):
+        from_pretrained(tmp_path / "own")
+    for loaded in (
+        from_pretrained(tmp_path / "own", model_class=OwnModel),
+        type(own).from_pretrained(tmp_path / "own"),
+    ):
+        assert type(loaded) is type(own) and torch.equal(loaded(ids).logits, own(ids).logits)
+
+
+@pytest.mark.parametrize("kind", ALLOCATIONS)
+def test_models_are_pickled_for_other_processes(kind: str):
+    model, ids = replaced("gpt2", kind), tokens(2, 5)
+    again = pickle.loads(pickle.dumps(model))  # noqa: S301
+    assert type(again) is type(model)
+    assert torch.equal(again(ids, labels=ids).loss, model(ids, labels=ids).loss)
+
+
 def test_embeddings_are_untied_and_stay_so(tmp_path: Path):
     model = replaced("gpt2", "classes")
     model.tie_weights()
@@ -268,6 +305,17 @@ def test_biases_begin_at_the_counts():
         # In the tail of an adaptive softmax words have no biases.
         known = slice(0, 3) if kind == "cutoffs" else slice(None)
         np.testing.assert_allclose(found[known], shares[known], rtol=1e-4)
+
+
+def test_accelerate_gives_back_the_model_it_wrapped():
+    accelerate = pytest.importorskip("accelerate")
+    model, ids = replaced("gpt2", "cutoffs"), tokens(2, 6)
+    loss = model(ids, labels=ids).loss
+    accelerate.state.AcceleratorState._reset_state()  # of the trainers above, which had another precision
+    accelerator = accelerate.Accelerator(cpu=True, mixed_precision="bf16")
+    again = accelerator.unwrap_model(accelerator.prepare(model), keep_fp32_wrapper=False)
+    accelerate.state.AcceleratorState._reset_state()
+    assert again is model and torch.equal(model(ids, labels=ids).loss, loss)
 
 
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing_enable` is deprecated")
@@ -340,10 +388,28 @@ def granite() -> nn.Module:
     return transformers.GraniteForCausalLM(transformers.GraniteConfig(vocab_size=N_IDS, logits_scaling=4.0, **config))
 
 
+GEMMA: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
+GEMMA |= {"vocab_size": N_IDS, "num_key_value_heads": 2, "head_dim": 8}
+
+
 def gemma() -> nn.Module:
-    config = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2}
-    more = {"num_key_value_heads": 2, "head_dim": 8}
-    return transformers.GemmaForCausalLM(transformers.GemmaConfig(vocab_size=N_IDS, **config, **more))
+    return transformers.GemmaForCausalLM(transformers.GemmaConfig(**GEMMA))
+
+
+def gemma2(**options: Any) -> nn.Module:
+    """Its padding is the id 0, of a vector of zeros, which no cap and no scale changes."""
+    return transformers.Gemma2ForCausalLM(transformers.Gemma2Config(**GEMMA, **options))
+
+
+def cohere() -> nn.Module:
+    """Its logits are scaled, by logit_scale; 0 is padding here, too."""
+    config = {name: value for name, value in GEMMA.items() if name != "head_dim"}
+    return transformers.CohereForCausalLM(transformers.CohereConfig(**config))
+
+
+def t5(**options: Any) -> nn.Module:
+    config = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2, **options}
+    return transformers.T5ForConditionalGeneration(transformers.T5Config(vocab_size=N_IDS, **config))
 
 
 def own_loss() -> nn.Module:
@@ -368,9 +434,21 @@ FAR = wordalloc.Cutoffs(wordalloc.Vocabulary(["a", "b"], [2, 1], ids=[1, 16]), [
         (gpt2, ALLOCATIONS["tree"], {"embedding": True}, "an input embedding needs cutoffs or a table, not Tree"),
         (gpt2, ALLOCATIONS["cutoffs"], {"div_value": 0.5}, "div_value must be a number of at least 1, not 0.5"),
         (gpt2, ALLOCATIONS["tree"], {"bias": {1, 2}}, "options"),
+        (gpt2, ALLOCATIONS["cutoffs"], {"div_value": "a"}, "div_value must be a number of at least 1, not 'a'"),
+        (
+            gpt2,
+            ALLOCATIONS["cutoffs"],
+            {"div_valeu": 2},
+            "AdaptiveSoftmax has no option 'div_valeu'; did you mean div",
+        ),
+        (gpt2, ALLOCATIONS["cutoffs"], {"cutoffs": [1]}, "AdaptiveSoftmax has no option 'cutoffs'"),
+        (gpt2, ALLOCATIONS["tree"], {"unk": 3}, "TreeSoftmax has no option 'unk'"),
         (lambda: nn.Linear(2, 2), ALLOCATIONS["tree"], {}, "expected a causal language model of transformers"),
         (lambda: gpt2().transformer, ALLOCATIONS["tree"], {}, "GPT2Model has no linear head of its own"),
         (granite, ALLOCATIONS["tree"], {}, "GraniteForCausalLM changes its logits after the head"),
+        (gemma2, ALLOCATIONS["tree"], {}, "Gemma2ForCausalLM changes its logits after the head"),
+        (cohere, ALLOCATIONS["tree"], {}, "CohereForCausalLM changes its logits after the head"),
+        (t5, ALLOCATIONS["tree"], {}, "T5ForConditionalGeneration could not be tried with input_ids and labels alone"),
         (gemma, ALLOCATIONS["table"], {"embedding": True}, "GemmaTextScaledWordEmbedding, does more than look up"),
         (own_loss, ALLOCATIONS["tree"], {}, "GPT2LMHeadModel has a loss of its own"),
         (on_meta, ALLOCATIONS["tree"], {}, "the weights of this GPT2LMHeadModel are not loaded"),
@@ -381,7 +459,7 @@ FAR = wordalloc.Cutoffs(wordalloc.Vocabulary(["a", "b"], [2, 1], ids=[1, 16]), [
             "the head of this GPT2LMHeadModel is an allocation's",
         ),
     ],
-    ids=range(12),
+    ids=range(19),
 )
 def test_what_cannot_be_replaced_is_left_as_it_was(make: Any, allocation: Any, options: dict[str, Any], message: str):
     model = make()
@@ -390,6 +468,100 @@ def test_what_cannot_be_replaced_is_left_as_it_was(make: Any, allocation: Any, o
         replace_lm_head(model, allocation, **options)
     assert "\n" not in str(caught.value)
     assert type(model) is before and list(model.state_dict()) == names
+
+
+def test_gemma_2_without_its_cap_is_accepted():
+    model, ids = gemma2(final_logit_softcapping=None).eval(), tokens(2, 6)
+    replace_lm_head(model, ALLOCATIONS["cutoffs"], verbose=False)
+    logits = model(ids).logits
+    assert logits.exp().sum(-1).allclose(torch.ones(2, 6))
+    assert model(ids, labels=ids).loss.item() == pytest.approx(np.mean(nll_of_logits(logits, ids)), abs=1e-5)
+
+
+def replica_of(model: nn.Module) -> Any:
+    """Return what nn.DataParallel makes of a model for another device: weights are attributes, and no parameters."""
+    replicas = {module: module._replicate_for_data_parallel() for module in model.modules()}
+    for module, replica in replicas.items():
+        replica._former_parameters = {}
+        for name, child in module._modules.items():
+            replica._modules[name] = None if child is None else replicas[child]
+        for name, parameter in module._parameters.items():
+            replica._former_parameters[name] = None if parameter is None else parameter * 1.0
+            setattr(replica, name, replica._former_parameters[name])
+    return replicas[model]
+
+
+@pytest.mark.parametrize("kind", ALLOCATIONS)
+def test_replicas_of_data_parallel_have_the_loss_and_gradients_of_the_model(kind: str):
+    model, ids = replaced("llama", kind).train(), tokens(2, 6)
+    model(ids, labels=ids).loss.backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    replica = replica_of(model)
+    assert not list(replica.parameters())
+    replica(ids, labels=ids).loss.backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name])
+
+
+def test_another_model_of_the_same_config_is_not_changed():
+    model = gpt2()
+    config, second = model.config, transformers.GPT2LMHeadModel(model.config)
+    replace_lm_head(model, ALLOCATIONS["tree"], verbose=False)
+    assert config.tie_word_embeddings and not hasattr(config, "wordalloc") and second.config is config
+    third = transformers.GPT2LMHeadModel(config)
+    assert third.lm_head.weight is third.transformer.wte.weight
+    assert model.config is model.transformer.config and not model.config.tie_word_embeddings
+
+
+def test_new_modules_are_in_the_mode_of_the_model():
+    for training in (True, False):
+        model = gpt2().train(training)
+        replace_lm_head(model, ALLOCATIONS["table"], embedding=True, verbose=False)
+        assert {module.training for module in model.modules()} == {training}
+
+
+def complete() -> wordalloc.Cutoffs:
+    vocabulary = wordalloc.Vocabulary([f"{i:02d}" for i in range(N_IDS)], range(N_IDS, 0, -1), ids=range(N_IDS))
+    return wordalloc.Cutoffs(vocabulary, [3, 7])
+
+
+def test_no_loss_is_made_of_logits_that_are_infinite(tmp_path: Path):
+    """Trainer's label_smoothing_factor keeps the labels to itself, and its logs leave out losses that are infinite."""
+    settings = {"max_steps": 1, "label_smoothing_factor": 0.1, "logging_steps": 1}
+    model, data = replaced("llama", "cutoffs").train(), examples(4)
+    with pytest.raises(InputError, match="4 of 16 token ids have no word in the allocation"):
+        trainer_for(model, tmp_path, data, **settings).train()
+    with torch.no_grad():
+        assert (model.train()(tokens(1, 3)).logits[..., 5] == -math.inf).all()
+    assert model.generate(torch.tensor([[9, 3]]), max_new_tokens=2).shape == (1, 4)
+
+    model = llama()
+    replace_lm_head(model, complete(), verbose=False)
+    ids = torch.stack([row["input_ids"] for row in data])
+    labels = torch.stack([row["labels"] for row in data])
+    expected = nn.functional.cross_entropy(
+        model(ids).logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), label_smoothing=0.1
+    )
+    trainer = trainer_for(model, tmp_path, data, **settings)
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_ranks_that_are_taken_for_ids_are_said_to_be(capsys):
+    vocabulary = wordalloc.Vocabulary([f"{i:02d}" for i in range(N_IDS)], [1] * N_IDS)
+    replace_lm_head(gpt2(), wordalloc.Cutoffs(vocabulary, [4]))
+    assert capsys.readouterr().out.splitlines()[1].startswith("the allocation has no token ids: its ranks are taken")
+    tokenizer = tokenizer_of(list(vocabulary.words))
+    replace_lm_head(gpt2(), wordalloc.Cutoffs(vocabulary, [4]), tokenizer=tokenizer)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [-1, N_IDS])
+def test_what_is_no_id_has_no_vector(number: int):
+    vectors = replaced("gpt2", "cutoffs").get_input_embeddings()
+    with pytest.raises(IndexError):
+        vectors(torch.tensor([[0, number]]))
 
 
 @pytest.mark.parametrize("label", [5, 16, -1], ids=["no word", "no id", "negative"])
@@ -410,6 +582,39 @@ def test_tokens_cannot_be_added_and_the_loss_cannot_be_set():
         model.loss_function = nn.functional.cross_entropy
 
 
+def change_config(folder: Path, **values: Any) -> None:
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | values))
+
+
+def put_allocation(folder: Path, allocation: wordalloc.Allocation) -> None:
+    """Put another allocation where the model's was, and say in the config that it is the model's."""
+    allocation.save(folder / "allocation.safetensors")
+    note = json.loads((folder / "config.json").read_text())["wordalloc"]
+    change_config(folder, wordalloc={**note, "sha256": digest(folder / "allocation.safetensors")})
+
+
+def test_configs_that_say_something_else_are_one_line(tmp_path: Path):
+    replaced("gpt2", "cutoffs").save_pretrained(tmp_path)
+    note = json.loads((tmp_path / "config.json").read_text())["wordalloc"]
+    for names in (["PreTrainedModel"], ["GPT2Model"], ["T5ForConditionalGeneration"], [1], {"a": 1}, [], "x", None):
+        change_config(tmp_path, architectures=names)
+        with pytest.raises((FormatError, InputError)) as caught:
+            from_pretrained(tmp_path)
+        assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+    change_config(tmp_path, architectures=["GPT2LMHeadModel"])
+    for options in ({"foo": 1}, {"div_value": "a"}, {"unk": 3}, [1], "x", None):
+        change_config(tmp_path, wordalloc={**note, "options": options})
+        with pytest.raises((FormatError, InputError)) as caught:
+            from_pretrained(tmp_path)
+        assert "\n" not in str(caught.value)
+    change_config(tmp_path, wordalloc=note)
+    for name in ("output_loading_info", "use_safetensors"):
+        with pytest.raises(InputError, match=f"leave {name} out"):
+            from_pretrained(tmp_path, **{name: True})
+    assert from_pretrained(tmp_path).config.wordalloc["options"] == {}
+
+
 def test_folders_that_hold_something_else_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"holds no allocation\.safetensors"):
         from_pretrained(tmp_path / "absent")
@@ -418,9 +623,15 @@ def test_folders_that_hold_something_else_are_refused(tmp_path: Path):
     with pytest.raises(FormatError, match="is not what save_pretrained wrote after replace_lm_head"):
         from_pretrained(tmp_path / "plain")
     replaced("gpt2", "tree").save_pretrained(tmp_path / "other")
-    ALLOCATIONS["classes"].save(tmp_path / "other" / "allocation.safetensors")
+    put_allocation(tmp_path / "other", ALLOCATIONS["classes"])
     with pytest.raises(FormatError, match="are not those of its config and allocation"):
         from_pretrained(tmp_path / "other")
+    replaced("gpt2", "classes").save_pretrained(tmp_path / "same shapes")
+    wordalloc.Classes(VOCABULARY, [0, 1, 1, 0, 2, 2, 2, 1, 0, 3, 2, 1]).save(
+        tmp_path / "same shapes" / "allocation.safetensors"
+    )
+    with pytest.raises(FormatError, match=r"allocation\.safetensors is not the file that was saved with the model"):
+        from_pretrained(tmp_path / "same shapes")
     for name in ("model.safetensors", "config.json"):
         replaced("gpt2", "tree").save_pretrained(tmp_path / name)
         (tmp_path / name / name).write_bytes(b"{}")
@@ -428,6 +639,6 @@ def test_folders_that_hold_something_else_are_refused(tmp_path: Path):
             from_pretrained(tmp_path / name)
         assert "\n" not in str(caught.value)
     replaced("gpt2", "cutoffs").save_pretrained(tmp_path / "wider")
-    wordalloc.Cutoffs(VOCABULARY, [4, 7]).save(tmp_path / "wider" / "allocation.safetensors")
+    put_allocation(tmp_path / "wider", wordalloc.Cutoffs(VOCABULARY, [4, 7]))
     with pytest.raises(FormatError, match=r"cannot load the model in .*wider: "):
         from_pretrained(tmp_path / "wider")

@@ -161,18 +161,29 @@ def test_narrow_weights_are_refused(dtype, tmp_path):
 
 def test_bad_arguments_are_one_line_and_leave_no_file(tmp_path):
     layer = make("adaptive-0")
-    with pytest.raises(InputError, match="k must be from 1 to 14, not 15"):
-        export_onnx(layer, tmp_path / "a.onnx", k=15)
+    for k in (15, 2.5, True, "3"):
+        with pytest.raises(InputError, match=f"k must be a whole number from 1 to 14, not {k!r}"):
+            export_onnx(layer, tmp_path / "a.onnx", k=k)
+    with pytest.raises(InputError, match="expected an output layer of wordalloc, not Linear"):
+        export_onnx(torch.nn.Linear(2, 2), tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_beyond_one_file_are_refused_before_the_graph_is_made(tmp_path, monkeypatch):
+    layer = make("adaptive-0")
+    layer.log_prob = None  # the exporter would call it
+    monkeypatch.setattr(onnx_files, "MOST_BYTES", 4 * layer.n_parameters - 1)
+    with pytest.raises(InputError, match="one ONNX file holds"):
+        export_onnx(layer, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.long
-def test_weights_beyond_one_file_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_files, "MOST_BYTES", 100)
-    layer = make("adaptive-0")
+def test_the_places_of_words_count_too(tmp_path, monkeypatch):
+    layer = make("classes")
+    monkeypatch.setattr(onnx_files, "MOST_BYTES", 4 * layer.n_parameters)
     with pytest.raises(InputError, match="one ONNX file holds"):
         export_onnx(layer, tmp_path / "a.onnx")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.long

@@ -254,7 +254,7 @@ def test_training_runs_over_empty_cells_and_evaluation_does_not():
         (lambda: TableSoftmax(5, 4, [0, 0, 1, 2, 3], SHAPE), "two words are in one cell"),
         (lambda: TableSoftmax(5, 4, [0, 1, 2, 3, 9], SHAPE), "5 cells from 0 to 8"),
         (lambda: TableSoftmax(5, 4, CELL, (2, 2)), "too few for 5 words"),
-        (lambda: TableSoftmax(5, 4, CELL, SHAPE).topk(torch.zeros(1, 4), 6), "k must be from 1 to 5"),
+        (lambda: TableSoftmax(5, 4, CELL, SHAPE).topk(torch.zeros(1, 4), 6), "k must be a whole number from 1 to 5"),
         (
             lambda: TableSoftmax.from_allocation(wordalloc.Cutoffs(wordalloc.Vocabulary(["a"], [1]), []), 4),
             "not Cutoffs",

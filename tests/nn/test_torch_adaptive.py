@@ -150,6 +150,15 @@ def test_the_vocabulary_size_is_left_out_of_cutoffs_as_torchs_constructor_has_it
     assert AdaptiveSoftmax.from_torch(theirs).cutoffs == [5, 10]
 
 
+def test_another_module_is_refused_and_tails_may_share_weights():
+    with pytest.raises(InputError, match=r"expected a torch\.nn\.AdaptiveLogSoftmaxWithLoss, not Linear"):
+        AdaptiveSoftmax.from_torch(torch.nn.Linear(2, 2))
+    theirs = AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10], div_value=1)
+    theirs.tail[1][0].weight = theirs.tail[0][0].weight
+    layer, hidden = AdaptiveSoftmax.from_torch(theirs), torch.randn(3, 8)
+    torch.testing.assert_close(layer.log_prob(hidden), theirs.log_prob(hidden))
+
+
 def test_sizes_may_be_numpys_and_growing_tails_are_refused():
     theirs = AdaptiveLogSoftmaxWithLoss(8, np.int64(20), [np.int64(5)], div_value=2)
     assert AdaptiveSoftmax.from_torch(theirs).vocab_size == 20

@@ -221,6 +221,19 @@ def test_an_unlikely_word_keeps_its_nll():
     torch.testing.assert_close(values, torch.tensor([0.0, 300 + math.log(2)]))
 
 
+def test_scores_without_bounds_are_certain_and_float64_is_exact():
+    layer = TreeSoftmax(4, 1, *arrays([[0, 1], [2, 3]])).double()
+    scores = torch.tensor([[math.inf, 0.0, -math.inf], [-math.inf, math.inf, 5.0], [25.0, 30.0, -30.0]]).double()
+    one, two = math.log1p(math.exp(-25)), math.log1p(math.exp(-30))
+    expected = [
+        [-math.inf, -math.inf, 0, -math.inf],
+        [-math.inf, 0, -math.inf, -math.inf],
+        [-25 - one - 30 - two, -25 - one - two, -one - two, -one - two - 30],
+    ]
+    wanted = torch.tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(layer.tree.log_prob(scores), wanted, rtol=1e-14, atol=0)
+
+
 def chain_of(first: int, end: int) -> Nested:
     """Each word, or all after it."""
     tree: Nested = end - 1
@@ -421,7 +434,7 @@ def test_bad_arguments_are_one_line():
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="flatten_levels must be a whole number of at least 1, not 0"):
         TreeSoftmax(2, 4, [0, 2], [-1, -2], flatten_levels=0)
-    with pytest.raises(InputError, match="k must be from 1 to 2"):
+    with pytest.raises(InputError, match="k must be a whole number from 1 to 2"):
         TreeSoftmax(2, 4, [0, 2], [-1, -2]).topk(torch.randn(1, 4), 3)
     with pytest.raises(InputError, match="needs a tree, not Vocabulary"):
         TreeSoftmax.from_allocation(wordalloc.Vocabulary.from_counts("ab", [2, 1]), 4)

@@ -9,7 +9,7 @@ column. **The words of a row stand next to each other in the text**, in the orde
 word after), as taggers use them, or pairs ``numpy.column_stack([tokens[:-1], tokens[1:]])``. So each row is a sample
 of its own, as scikit-learn has it: rows may be shuffled, split and drawn, and the pairs of words in them stay what they
 are, which is not so of a column of words in text order. The empty string is no word: it stands beyond the ends of a
-sentence. Numbers, such as token ids, are words by their digits.
+sentence. Numbers, such as token ids, are words by their digits, and whole ones the same word whether int or float.
 
 Clusters are worth most when they come from far more text than is labelled. Make them from that text first, by ``fit``
 or by ``wordalloc tree --method brown``, and give the result to the estimator in the pipeline, `BrownFeatures` with

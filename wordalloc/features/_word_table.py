@@ -38,12 +38,16 @@ class WordTransformer(TransformerMixin, BaseEstimator):
     def _words(self, X: Any, *, reset: bool) -> Words:
         """Return the table as strings, shape (n_samples, n_columns); `reset`: keep its width and names, as fit does."""
         array = validate_data(self, X, reset=reset, dtype=None)
-        if array.dtype.kind in "biufU":
+        if array.dtype.kind in "biuU":
             return array.astype(str).astype(object)
+        if array.dtype.kind == "f":
+            words, whole = array.astype(str).astype(object), array == np.floor(array)
+            words[whole] = list(map(_as_word, array[whole].tolist()))
+            return words
         if array.dtype.kind != "O":
             raise InputError(f"words must be strings or numbers, not of the type {array.dtype}")
-        words = [word if type(word) is str else _as_word(word) for word in array.ravel().tolist()]
-        return np.array(words, dtype=object).reshape(array.shape)
+        listed = [word if type(word) is str else _as_word(word) for word in array.ravel().tolist()]
+        return np.array(listed, dtype=object).reshape(array.shape)
 
     def _seed(self, random_state: Any) -> int:
         """Return a whole number as it is, so that it means what ``--seed`` does, and a draw from anything else."""
@@ -53,6 +57,8 @@ class WordTransformer(TransformerMixin, BaseEstimator):
 
 
 def _as_word(value: Any) -> str:
+    if isinstance(value, float | np.floating) and value.is_integer():
+        value = int(value)  # one column of floats, or a hole in one, makes all numbers of a table floats
     if isinstance(value, str | numbers.Real):
         return str(value)
     raise InputError(f"words must be strings or numbers, not {shown(value)}; the empty string is for no word")

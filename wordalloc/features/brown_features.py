@@ -8,7 +8,7 @@ Bengio 2010, section 5, whose lengths 4, 6, 10 and 20 are the default).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -37,8 +37,9 @@ class BrownFeatures(WordTransformer):
         K, the classes that are made, 1 … V. Default: ⌈√V⌉.
     min_count : int
         Words that the rows hold less often (in rows of pairs each word of a text stands twice) are one word,
-        ``<unk>``, and so are, later, words that they lack. With 1 there is no such word.
-    prefixes : iterable of int
+        ``<unk>``, and so are, later, words that they lack. With 1 there is no such word, unless the rows hold
+        ``<unk>`` itself.
+    prefixes : sequence of int
         Lengths of the prefixes, in bits: distinct, at least 1.
     tree : Tree, optional
         A binary tree that is made already, ``wordalloc.load("x.tree.safetensors")``: ``fit`` then takes nothing from
@@ -93,7 +94,7 @@ class BrownFeatures(WordTransformer):
         self,
         n_classes: int | None = None,
         min_count: int = 1,
-        prefixes: Iterable[int] = (4, 6, 10, 20),
+        prefixes: Sequence[int] = (4, 6, 10, 20),
         tree: Tree | None = None,
         sparse_output: bool = True,
         random_state: Any = 0,
@@ -178,11 +179,9 @@ class BrownFeatures(WordTransformer):
         return np.array(names, dtype=object)
 
     def _checked_prefixes(self) -> list[int]:
-        try:
-            given = list(self.prefixes)
-        except TypeError:
-            raise InputError(f"prefixes must be lengths, such as (4, 6, 10, 20), not {shown(self.prefixes)}") from None
-        lengths = [whole_number("a prefix's length", length, 1) for length in given]
+        if not isinstance(self.prefixes, Sequence | np.ndarray):  # what is used up by one fit is no parameter
+            raise InputError(f"prefixes must be lengths, such as (4, 6, 10, 20), not {shown(self.prefixes)}")
+        lengths = [whole_number("a prefix's length", length, 1) for length in self.prefixes]
         if not lengths or len(set(lengths)) < len(lengths):
             raise InputError(f"prefixes must be one or more distinct lengths, not {shown(self.prefixes)}")
         return lengths

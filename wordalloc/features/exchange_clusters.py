@@ -31,7 +31,8 @@ class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
         K, the classes that are made, 1 … V. Default: ⌈√V⌉.
     min_count : int
         Words that the rows hold less often (in rows of pairs each word of a text stands twice) are one word,
-        ``<unk>``, and so are, later, words that they lack. With 1 there is no such word.
+        ``<unk>``, and so are, later, words that they lack. With 1 there is no such word, unless the rows hold
+        ``<unk>`` itself.
     classes : Classes, optional
         Classes that are made already, by whatever method: ``wordalloc.load("x.classes.safetensors")``. ``fit`` then
         takes nothing from the words, and tables may have one column.

@@ -8,6 +8,7 @@ Bakiri 1995) that corrects no errors.
 
 from __future__ import annotations
 
+import numbers
 from typing import Any, Self
 
 import numpy as np
@@ -66,7 +67,8 @@ class HuffmanCoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If there are no labels, or they are neither strings nor whole numbers.
+            If there are no labels, or they are neither strings nor whole numbers; or one is empty, or ends with a
+            zero character.
         """
         self.classes_, counts = np.unique(self._labels(y), return_counts=True)
         vocabulary = Vocabulary.from_counts(self.classes_.astype(str).tolist(), counts)
@@ -138,8 +140,22 @@ class HuffmanCoder(TransformerMixin, BaseEstimator):
 
     def _labels(self, y: Any) -> npt.NDArray[Any]:
         labels = column_or_1d(y)
-        if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.tolist()):
-            labels = labels.astype(str)
+        if labels.dtype.kind not in "biu":  # pandas has whole numbers that numpy takes for floats
+            listed = np.asarray(y, dtype=object).ravel().tolist()
+            if all(isinstance(label, str) for label in listed):
+                _check_texts(listed)
+                labels = np.array(listed, dtype=str)
+            elif all(isinstance(label, numbers.Integral) for label in listed):
+                labels = np.array(listed)
         if not labels.size or labels.dtype.kind not in "biuU":
             raise InputError(f"labels must be one or more strings or whole numbers, not {shown(y)}")
         return labels
+
+
+def _check_texts(labels: list[str]) -> None:
+    """Refuse labels that numpy or a vocabulary would change or cannot hold."""
+    for label in labels:
+        if not label or label.endswith("\0"):
+            raise InputError(
+                f"a label must be a text that is not empty and does not end with a zero character, not {shown(label)}"
+            )

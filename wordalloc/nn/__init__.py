@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+
+from wordalloc.errors import InputError
 
 try:
     import torch  # noqa: F401
 except ImportError as error:
-    from wordalloc.errors import InputError
-
     raise InputError("the layers need PyTorch: pip install 'wordalloc[train]'") from error
 
 from wordalloc.allocations import Allocation, Classes, Cutoffs, Table, Tree
+from wordalloc.checks import nearest
 from wordalloc.nn.adaptive import AdaptiveSoftmax
 from wordalloc.nn.class_embedding import ClassEmbedding
 from wordalloc.nn.class_lookup import class_lookup
@@ -57,6 +59,20 @@ _LAYERS: dict[type, type[OutputLayer]] = {
 def output_layer(allocation: Allocation | Vocabulary, dim: int, **options: Any) -> OutputLayer:
     """Return the output layer that an allocation asks for; a vocabulary asks for the full softmax.
 
+    Parameters
+    ----------
+    allocation : Vocabulary, Cutoffs, Classes, Tree or Table
+        What the layer is made for.
+    dim : int
+        d, the width of the hidden states.
+    **options
+        Of the layer, as ``div_value`` of `AdaptiveSoftmax`; the allocation says the rest.
+
+    Raises
+    ------
+    InputError
+        If the layer has no such option, or it is wrong.
+
     Examples
     --------
     >>> vocabulary = Vocabulary.from_counts("abcd", [4, 3, 2, 1])
@@ -67,4 +83,10 @@ def output_layer(allocation: Allocation | Vocabulary, dim: int, **options: Any) 
       (outputs): ParameterList(  (0): Parameter containing: [torch.float32 of size 2x2])
     )
     """
-    return _LAYERS[type(allocation)].from_allocation(allocation, dim, **options)
+    layer = _LAYERS[type(allocation)]
+    known = [name for name, taken in inspect.signature(layer).parameters.items() if taken.kind is taken.KEYWORD_ONLY]
+    known.remove("unk")  # the vocabulary's
+    for name in options:
+        if name not in known:
+            raise InputError(f"{layer.__name__} has no option {name!r}; {nearest(name, known)}")
+    return layer.from_allocation(allocation, dim, **options)

@@ -83,7 +83,7 @@ class AdaptiveSoftmax(OutputLayer):
         self.bounds = [0, *self.cutoffs, vocab_size]
         if any(low >= high for low, high in itertools.pairwise(self.bounds)):
             raise InputError(f"cutoffs must increase strictly from 1 to {vocab_size - 1}, not {self.cutoffs}")
-        if not (math.isfinite(div_value) and div_value >= 1):
+        if not (isinstance(div_value, int | float | np.number) and math.isfinite(div_value) and div_value >= 1):
             raise InputError(f"div_value must be a number of at least 1, not {div_value!r}")
         self.div_value = float(div_value)
         sizes = [high - low for low, high in itertools.pairwise(self.bounds)]
@@ -143,8 +143,6 @@ class AdaptiveSoftmax(OutputLayer):
 
         Examples
         --------
-        From a trained module and its words to an allocation, a file, and the layer again:
-
         >>> from wordalloc import Vocabulary
         >>> module = nn.AdaptiveLogSoftmaxWithLoss(8, 5, cutoffs=[2, 3], div_value=1.5)
         >>> words = ["the", "of", "to", "in", "a"]
@@ -155,11 +153,13 @@ class AdaptiveSoftmax(OutputLayer):
         >>> again.to_torch().cutoffs == module.cutoffs, torch.equal(again.head, module.head.weight)
         (True, True)
         """
+        if not isinstance(module, nn.AdaptiveLogSoftmaxWithLoss):
+            raise InputError(f"expected a torch.nn.AdaptiveLogSoftmaxWithLoss, not {type(module).__name__}")
         sizes = int(module.n_classes), int(module.in_features), list(module.cutoffs[:-1])
         has_bias = module.head.bias is not None
         with torch.device("meta"):  # nothing is drawn: the weights are torch's
             layer = cls(*sizes, div_value=module.div_value, head_bias=has_bias, unk=unk)
-        theirs = dict(module.named_parameters())
+        theirs = dict(module.named_parameters(remove_duplicate=False))  # tails may share weights
         check_shapes(layer._torch_parameters(), theirs)
         layer.head, layer.head_bias = copied(module.head.weight), copied(module.head.bias) if has_bias else None
         for i in range(len(layer.cutoffs)):

@@ -87,6 +87,7 @@ class ClassSoftmax(OutputLayer):
     path_nodes: Tensor
     path_slots: Tensor
     areas: Tensor
+    class_order: Tensor
     member_order: Tensor
     word_place: Tensor
     smoothed: Tensor
@@ -133,7 +134,8 @@ class ClassSoftmax(OutputLayer):
             "path_nodes": word_class[~alone].astype(np.int32),
             "path_slots": slot[~alone].astype(np.int32),
             "areas": np.where(alone, 0, sizes[word_class]),
-            "member_order": member_order,  # classes of one size side by side
+            "class_order": self.by_size.groups,  # those of one size side by side
+            "member_order": member_order,  # their words
             "word_place": np.argsort(places.members[member_order]),  # where each word is then
         }
         for name, values in buffers.items():  # not in the state: they follow from the allocation, as cutoffs do
@@ -217,11 +219,12 @@ class ClassSoftmax(OutputLayer):
             every = torch.arange(self.vocab_size, device=hidden.device)
             return first[:, self.word_class] + self._log_unigram(every, first.dtype)
         scores = F.linear(hidden, self.words, self.word_bias)[:, self.member_order].split(self.by_size.widths, 1)
-        inside = [
-            F.log_softmax(own.unflatten(1, shape), 2, dtype=first.dtype).flatten(1)
-            for own, shape in zip(scores, self.by_size.shapes, strict=True)
+        above = first[:, self.class_order].split([number for number, _ in self.by_size.shapes], 1)
+        columns = [
+            (own.unsqueeze(2) + F.log_softmax(words.unflatten(1, shape), 2, dtype=first.dtype)).flatten(1)
+            for own, words, shape in zip(above, scores, self.by_size.shapes, strict=True)
         ]
-        return first[:, self.word_class] + torch.cat(inside, 1)[:, self.word_place]
+        return torch.cat(columns, 1)[:, self.word_place]
 
     def _inside(self, hidden: Tensor) -> Inside:
         return lambda tokens, number: self._word_log_prob(hidden[tokens], number)

@@ -43,9 +43,15 @@ def export_onnx(layer: OutputLayer, path: str | os.PathLike[str], *, k: int | No
     Raises
     ------
     InputError
-        If a package is missing, `k` or the dtype is not one of those, or the weights do not fit one file.
+        If a package is missing, `layer` is no output layer, `k` or the dtype is not one of those, or the weights do
+        not fit one file.
     OutputError
         If the file cannot be written.
+
+    Notes
+    -----
+    The time it takes does not grow with the vocabulary but with the graph: with how many sizes the classes have, and
+    with the depth of a tree.
 
     Examples
     --------
@@ -64,12 +70,15 @@ def export_onnx(layer: OutputLayer, path: str | os.PathLike[str], *, k: int | No
     for package in ("onnx", "onnxscript"):
         if importlib.util.find_spec(package) is None:
             raise InputError(f"writing ONNX needs the package {package}: pip install 'wordalloc[onnx]'")
+    if not isinstance(layer, OutputLayer):
+        raise InputError(f"expected an output layer of wordalloc, not {type(layer).__name__}")
     if k is not None:
         check_k(k, layer.vocab_size)
     dtypes = {weight.dtype for weight in layer.parameters()}
     if len(dtypes) > 1 or not dtypes <= set(DTYPES):
         names = ", ".join(sorted(map(str, dtypes)))
         raise InputError(f"an ONNX file is written of float32 or float64 weights, not {names}; export layer.float()")
+    _check_size(sum(weight.nbytes for weight in layer.parameters()))  # the export below can take minutes
     content = _serialised(layer, k)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -92,18 +101,21 @@ def _serialised(layer: OutputLayer, k: int | None) -> bytes:
     )
     assert program is not None  # as it would be with dynamo=False
     weights = [value.const_value for value in program.model.graph.initializers.values()]
-    n_bytes = sum(weight.nbytes for weight in weights if weight is not None)
-    if n_bytes > MOST_BYTES:
-        raise InputError(
-            f"the layer's weights are {n_bytes / 1e9:.1f} GB, and one ONNX file holds {MOST_BYTES / 1e9:.1f} at most; "
-            "torch.export.save has no such limit"
-        )
+    _check_size(sum(weight.nbytes for weight in weights if weight is not None))  # with the places of words
     ClearMetadataAndDocStringPass()(program.model)  # they name files of this machine
     program.model.producer_name, program.model.producer_version = "wordalloc", version("wordalloc")
     program.model.metadata_props["vocab_size"] = str(layer.vocab_size)
     if k is not None:
         program.model.metadata_props["k"] = str(k)
     return program.model_proto.SerializeToString(deterministic=True)
+
+
+def _check_size(n_bytes: int) -> None:
+    if n_bytes > MOST_BYTES:
+        raise InputError(
+            f"the layer's weights are {n_bytes / 1e9:.1f} GB, and one ONNX file holds {MOST_BYTES / 1e9:.1f} at most; "
+            "torch.export.save has no such limit"
+        )
 
 
 class _Dense(nn.Module):

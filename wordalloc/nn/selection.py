@@ -10,8 +10,8 @@ from wordalloc.errors import InputError
 
 def check_k(k: int, vocab_size: int) -> None:
     """Refuse to look for no word, or for more than there are."""
-    if not 1 <= k <= vocab_size:
-        raise InputError(f"k must be from 1 to {vocab_size}, not {k}")
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= vocab_size:
+        raise InputError(f"k must be a whole number from 1 to {vocab_size}, not {k!r}")
 
 
 def topk_by_rank(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,10 @@ class TreeSearch(nn.Module):
         self.levels, self.step_bounds = layout.levels, layout.step_offsets[layout.levels].tolist()
         self.by_size = equal_groups(layout.row_offsets)
         row_order = spans(layout.row_offsets, self.by_size.groups)  # of nodes of one size side by side
-        step_place = np.argsort(spans(layout.step_offsets, self.by_size.groups))  # where each step is then
+        steps = spans(layout.step_offsets, self.by_size.groups)
+        two = 2 * int((np.diff(layout.row_offsets) == 1).sum())  # of nodes with one row: all children 0, all children 1
+        steps[:two] = steps[:two].reshape(-1, 2).T.ravel()
+        step_place = np.argsort(steps)  # where each step is then
         for name in ("step_offsets", "step_child", "step_node", "node_step", "word_step", "row_offsets"):
             self.register_buffer(name, torch.tensor(getattr(layout, name), dtype=torch.int64), persistent=False)
         self.register_buffer("row_order", torch.from_numpy(row_order), persistent=False)
@@ -56,9 +59,11 @@ class TreeSearch(nn.Module):
 
     def _log_steps(self, scores: Tensor) -> Tensor:
         """Return log P(child | node) for all steps: (N, R) -> (N, steps)."""
+        logs: list[Tensor] = []
         parts = scores[:, self.row_order].split(self.by_size.widths, 1)
-        logs = [_log_choices(part.unflatten(1, shape)) for part, shape in zip(parts, self.by_size.shapes, strict=True)]
-        return torch.cat([log.flatten(1) for log in logs], 1)[:, self.step_place]
+        for part, shape in zip(parts, self.by_size.shapes, strict=True):
+            logs += _log_odds(part) if shape[1] == 1 else [F.log_softmax(part.unflatten(1, shape), 2).flatten(1)]
+        return torch.cat(logs, 1)[:, self.step_place]
 
     def _open(self, hidden: Tensor, token: Tensor, node: Tensor, rows: Tensor, bias: Tensor | None) -> Open:
         """Score pairs of token and node, and return the steps below them, pair after pair."""
@@ -67,7 +72,7 @@ class TreeSearch(nn.Module):
         for size in sizes.unique().tolist():
             chosen = (sizes == size).nonzero().squeeze(1)
             scores = self._scores(hidden, token[chosen], first[chosen], size, rows, bias)
-            scores = _log_choices(scores)
+            scores = torch.cat(_log_odds(scores), 1) if size == 1 else F.log_softmax(scores, 1)
             arity = scores.shape[1]
             pairs.append(chosen.repeat_interleave(arity))
             begins = self.step_offsets[node[chosen], None]
@@ -158,12 +163,11 @@ class TreeSearch(nn.Module):
         return found
 
 
-def _log_choices(scores: Tensor) -> Tensor:
-    """Return the log-probabilities of nodes' children: (..., m) -> (..., m), but (..., 1) -> (..., 2)."""
-    if scores.shape[-1] == 1:
-        # Not logsigmoid, which ONNX knows as the logarithm of a sigmoid: minus infinity from -88 on.
-        scores = torch.cat([torch.zeros_like(scores), scores], -1)
-    return F.log_softmax(scores, -1)
+def _log_odds(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of child 0 and of child 1 from the scores of nodes with one row, each (N, n)."""
+    # Not logsigmoid, which ONNX knows as the logarithm of a sigmoid: minus infinity from -88 on. Beyond its threshold
+    # softplus returns its argument; torch's own, 20, is too low for float64.
+    return -F.softplus(scores, threshold=40), -F.softplus(-scores, threshold=40)
 
 
 def _first_of_each(token: Tensor, bound: Tensor, k: int) -> Tensor:

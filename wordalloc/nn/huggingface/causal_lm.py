@@ -2,12 +2,13 @@
 
 With labels, a model of transformers computes ``logits = lm_head(hidden)`` and ``loss_function(logits, labels)``. Here
 the head gives the hidden states back, and the loss function is the layer's own, which takes hidden states: nothing in
-between is touched, and logits are made only where somebody will look at them.
+between is touched. Logits are not made while training; in eval mode they are, also where only the loss is looked at.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import os
 from collections.abc import Callable
@@ -21,8 +22,25 @@ from wordalloc.errors import InputError
 ALLOCATION_FILE = "allocation.safetensors"
 
 
-class _Allocated:
-    """What is put before a class of causal language models; `allocated_class` adds ``forward``."""
+class AllocatedModel:
+    """What is put before a class of causal language models; `allocated_class` adds that class and ``forward``."""
+
+    unallocated: type
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        raise InputError(f"make a {name} of transformers first, and call replace_lm_head, which takes an allocation")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str], **kwargs: Any) -> Any:
+        """Load a model of this class by `wordalloc.nn.huggingface.from_pretrained`."""
+        from wordalloc.nn.huggingface.loading import from_pretrained  # it makes this class
+
+        return from_pretrained(folder, model_class=cls, **kwargs)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Say how copies are made, and pickles, which find classes by their name: it is that of another class."""
+        return _empty, (self.unallocated,), vars(self)
 
     @property
     def loss_function(self) -> Callable[..., Tensor]:
@@ -43,6 +61,7 @@ class _Allocated:
         if is_main_process and not folder.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             self.get_output_embeddings().allocation.save(folder / ALLOCATION_FILE)  # type: ignore[attr-defined]
+            self.config.wordalloc["sha256"] = digest(folder / ALLOCATION_FILE)  # type: ignore[attr-defined]
         super().save_pretrained(save_directory, is_main_process, *args, **kwargs)  # type: ignore[misc]
 
     def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> None:
@@ -59,14 +78,26 @@ def allocated_class(base: type) -> type:
 
     It has the same name, by which transformers knows its family: in ``config.json`` and in Trainer.
     """
-    own = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
-    return type(base.__name__, (_Allocated, base), {**own, "forward": _forward(base.forward)})  # type: ignore[attr-defined]
+    named = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+    own = {**named, "unallocated": base}
+    return type(base.__name__, (AllocatedModel, base), {**own, "forward": _forward(base.forward)})  # type: ignore[attr-defined]
+
+
+def _empty(base: type) -> Any:
+    """Return a model of an allocated class without anything in it, for copies to fill."""
+    return object.__new__(allocated_class(base))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _forward(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the forward pass that gets its loss from hidden states; its signature is the original's."""
-    names = list(inspect.signature(original).parameters)[1:]
-    place = names.index("labels")
+    signature = inspect.signature(original)
+    place = list(signature.parameters)[1:].index("labels")
 
     @functools.wraps(original)
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -85,4 +116,7 @@ def _forward(original: Callable[..., Any]) -> Callable[..., Any]:
         output = type(output)(**{**output, "logits": logits})
         return output if (self.config.return_dict if as_object is None else as_object) else output.to_tuple()
 
+    # Accelerate, when it takes off its own wrapper, follows this name to the last function it finds.
+    del forward.__wrapped__
+    forward.__signature__ = signature  # type: ignore[attr-defined]
     return forward

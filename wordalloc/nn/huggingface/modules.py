@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -57,15 +58,32 @@ class AllocatedHead(nn.Module):
         self.layer = output_layer(allocation, dim, **chosen)
         self.ids = TokenIds(allocation.vocabulary, n_ids)
         self.for_loss = False
+        self._first = _first_parameter(self.layer)
 
     @property
     def weight(self) -> Tensor:
         """One of the layer's matrices: some families ask the head for its dtype this way."""
-        return next(self.layer.parameters())
+        return attrgetter(self._first)(self.layer)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return logits, (..., d) -> (..., n_ids), or the hidden states where the loss will be asked for."""
-        return hidden if self.for_loss else self.logits(hidden)
+        """Return logits, (..., d) -> (..., n_ids), or the hidden states where the loss will be asked for.
+
+        Raises
+        ------
+        InputError
+            If logits are asked for while training with gradients, and some of them would be -inf.
+        """
+        if self.for_loss:
+            return hidden
+        lacking = self.ids.n_ids - self.ids.n_words
+        if lacking and self.training and torch.is_grad_enabled():
+            # Trainer drops an infinite loss from its logs, so nobody would notice.
+            raise InputError(
+                f"{lacking} of {self.ids.n_ids} token ids have no word in the allocation, so that a loss made of "
+                "logits, as by label_smoothing_factor, could be infinite: give the model labels instead, or make the "
+                "allocation for all ids (with the count 0, if need be), or look at logits in eval mode or no_grad"
+            )
+        return self.logits(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the log-probability of each token id, (..., d) -> (..., n_ids), in at least float32."""
@@ -106,6 +124,11 @@ class AllocatedHead(nn.Module):
         return loss / torch.as_tensor(num_items_in_batch, device=loss.device)
 
 
+def _first_parameter(module: nn.Module) -> str:
+    """Return the name of a module's first parameter: replicas of nn.DataParallel have it as an attribute alone."""
+    return next(name for name, _ in module.named_parameters())
+
+
 class AllocatedEmbedding(nn.Module):
     """An adaptive or a table embedding in the place of a model's input embedding.
 
@@ -138,15 +161,16 @@ class AllocatedEmbedding(nn.Module):
             )
         self.ids = TokenIds(allocation.vocabulary, n_ids)
         self.unknown = nn.Parameter(torch.zeros(dim)) if self.ids.n_words < n_ids else None
+        self._first = _first_parameter(self.embedding)
 
     @property
     def weight(self) -> Tensor:
         """One of the matrices: some families ask the embedding for its dtype this way."""
-        return next(self.embedding.parameters())
+        return attrgetter(self._first)(self.embedding)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Return the embeddings of token ids: (...) -> (..., d)."""
-        ranks = self.ids.rank_of[ids]
+        """Return the embeddings of token ids: (...) -> (..., d); what is no id is an error, as in nn.Embedding."""
+        ranks = F.embedding(ids, self.ids.rank_of.unsqueeze(1)).squeeze(-1)
         if self.unknown is None:
             return self.embedding(ranks)
         vectors = self.embedding(ranks.clamp(max=self.ids.n_words - 1))

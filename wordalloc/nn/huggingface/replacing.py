@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,9 @@ def replace_lm_head(
     The model is used as before: token ids are those of its tokenizer, whatever their order, in ``labels`` and
     ``logits`` too, with ``Trainer``, ``generate()`` and ``save_pretrained``; `from_pretrained` of this package loads
     it again. ``logits`` are log-probabilities, -inf for ids that the allocation does not have. With labels the loss is
-    computed from the hidden states, and logits are made in eval mode alone: while training the output has none.
+    computed from the hidden states, and logits are made in eval mode alone: while training the output has none. Without
+    labels it has them, but while training with gradients only if the allocation has all ids: a loss of one's own, or
+    Trainer's with ``label_smoothing_factor``, could be infinite otherwise.
 
     The new weights are untrained; biases begin at the counts. Tied input and output embeddings are untied.
 
@@ -78,7 +81,7 @@ def replace_lm_head(
     tokenizer : PreTrainedTokenizerBase, optional
         Check that the allocation's words are this tokenizer's tokens.
     verbose : bool
-        Print how many parameters the model had and has.
+        Print how many parameters the model had and has, and whether ranks are taken for ids unchecked.
     **options
         Of the output layer, as ``div_value`` of `AdaptiveSoftmax`; plain JSON values.
 
@@ -113,6 +116,8 @@ def replace_lm_head(
     replacement = Replacement(model.get_output_embeddings().layer, new_embedding, before, _n_parameters(model))
     if verbose:
         print(replacement)
+        if allocation.vocabulary.ids is None and tokenizer is None:
+            print("the allocation has no token ids: its ranks are taken for them; tokenizer= checks that they are")
     return replacement
 
 
@@ -140,7 +145,12 @@ def check_model(model: PreTrainedModel, embedding: bool) -> None:
     usual = LOSS_MAPPING.get(model.loss_type, ForCausalLMLoss) is ForCausalLMLoss
     if not usual or hasattr(model, "_loss_function"):
         raise InputError(f"{name} has a loss of its own; only the usual one of causal language models can be replaced")
-    if not _passes_logits_on(model, head):
+    try:
+        passed_on = _passes_logits_on(model, head)
+    except Exception as error:  # of a model's own code
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{name} could not be tried with input_ids and labels alone: {reason}") from error
+    if not passed_on:
         raise InputError(
             f"{name} changes its logits after the head, or makes its loss otherwise; if its config scales or caps "
             "them (as logit_scale and final_logit_softcapping do), switch that off, else use another family"
@@ -149,22 +159,29 @@ def check_model(model: PreTrainedModel, embedding: bool) -> None:
 
 def _passes_logits_on(model: PreTrainedModel, head: nn.Module) -> bool:
     """Try whether what the head returns is what the loss function gets and what the model returns."""
-    seen: list[torch.Tensor] = []
+    given: list[torch.Tensor] = []
+    found: list[torch.Tensor] = []
 
     def loss(logits: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        seen.append(logits)
+        found.append(logits)
         return logits.new_zeros(())
 
-    hook = head.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    def known(module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        """Return logits that no scale or cap leaves as they are, which zeros would be."""
+        values = torch.linspace(-50, 50, output.numel(), device=output.device)
+        given.append(values.to(output.dtype).view_as(output))
+        return given[-1]
+
+    hook = head.register_forward_hook(known)
     model.loss_function = loss
     try:
         with torch.no_grad():
             ids = torch.zeros(1, 2, dtype=torch.int64, device=model.device)
-            seen.append(model(input_ids=ids, labels=ids, return_dict=True).logits)
+            found.append(model(input_ids=ids, labels=ids, return_dict=True).logits)
     finally:
         hook.remove()
         del model._loss_function
-    return len(seen) == 3 and all(torch.equal(seen[0].float(), other.float()) for other in seen[1:])
+    return (len(given), len(found)) == (1, 2) and all(torch.equal(given[0].float(), one.float()) for one in found)
 
 
 def install(model: PreTrainedModel, allocation: Allocation, embedding: bool, options: dict[str, Any]) -> None:
@@ -178,7 +195,11 @@ def install(model: PreTrainedModel, allocation: Allocation, embedding: bool, opt
         replaced.append((old_input, vectors, model.set_input_embeddings))
     for former, module, put in replaced:
         device = "cpu" if former.weight.is_meta else former.weight.device
-        put(module.to(device, former.weight.dtype))
+        put(module.to(device, former.weight.dtype).train(former.training))
+    copies: dict[int, Any] = {}
+    for part in model.modules():  # other models may have been made from its config, or will be
+        if "config" in vars(part):
+            part.config = copy.deepcopy(part.config, copies)
     for config in (model.config, model.config.get_text_config()):
         config.tie_word_embeddings = False
     model.all_tied_weights_keys = model.get_expanded_tied_weights_keys(all_submodels=True)
