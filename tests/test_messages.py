@@ -13,8 +13,8 @@ TYPED = ("cli", "corpus", "pipelines", "training")  # whose messages answer what
 EXPECTED = r"\b(?:must|expected|expects|needs?|at least|at most)\b|, not \{\}"
 VERBS = (
     "add|allow|ask|check|choose|compress|continue|correct|count|draw|ease|encode|export|fetch|free|give|install|leave|"
-    "limit|lower|make|mend|name|number|pip install|plot|raise|remove|rename|run|save|scale|set|start|stop|take|train|unpack|"
-    "upgrade|use|wait|write"
+    "limit|lower|make|mend|name|number|pip install|plot|raise|remove|rename|run|save|scale|set|start|stop|take|train|"
+    "unpack|upgrade|use|wait|write"
 )
 BEGIN = r"(?:^|[;:,?(] )(?:then |or |by |it is there[^;]*; )?"
 TO_DO = rf"{BEGIN}(?:(?:{VERBS})\b|--\w)|\b(?:did|is|are|can|was) [^?]*\?|see "

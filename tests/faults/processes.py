@@ -175,8 +175,8 @@ def complaint(ended: Ended) -> str | None:
 def before_main(ended: Ended) -> bool:
     """Tell whether a signal met Python's own start, which no program can answer for: ``main`` was not called yet.
 
-    Nothing tells that for certain where nothing is said, so only an end after less than `START_SECONDS` of work is taken
-    for one; and what is said may show nothing of our code but that it was being imported.
+    Nothing tells that for certain where nothing is said, so only an end after less than `START_SECONDS` of work is
+    taken for one; and what is said may show nothing of our code but that it was being imported.
     """
     by_signal = ended.status in (-signal.SIGINT, -signal.SIGTERM) or "KeyboardInterrupt" in ended.err
     frames = re.findall(r'File "(.+)", line \d+, in (.+)', ended.err)

@@ -27,7 +27,8 @@ def run_figures(runs: Sequence[RunPart]) -> tuple[dict[str, Any], dict[str, Any]
     losses, perplexities = [], []
     for index, run in enumerate(runs):
         name, line = escaped(run.name), line_of(index)
-        losses.append(_curve(name, run.loss, "loss", "nats a token", mode="lines", line=line))
+        lines = "lines+markers" if run.loss.tokens.size == 1 else "lines"  # a line through one point is none
+        losses.append(_curve(name, run.loss, "loss", "nats a token", mode=lines, line=line))
         shared = {"legendgroup": f"run-{index}"}
         part = _curve(name, run.part, "perplexity of a part", "", mode="lines", line=line, **shared)
         marker = {"size": 9, "color": line["color"], "line": {"color": PAPER, "width": 1.5}}
