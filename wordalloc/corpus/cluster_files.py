@@ -119,7 +119,7 @@ def _fields(form: str, line: str) -> list[str] | None:
         share = len(fields) == 3 and _is_share(fields[1])
         return fields if share or len(fields) == 2 else None
     spaced = form == "word2vec-classes" and "\t" not in line
-    fields = line.rsplit(" ", 1) if spaced else line.split("\t")
+    fields = line.split(" " if spaced else "\t")
     if form == "brown-paths":
         return fields if len(fields) == 3 and all(fields[1:]) else None
     return fields if len(fields) == 2 and all(fields) else None
