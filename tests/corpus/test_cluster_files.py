@@ -58,6 +58,13 @@ def test_words_hold_whatever_does_not_separate(tmp_path):
     assert read_clusters(write(tmp_path, content.encode())).words == words
 
 
+def test_srilm_classes_may_have_tabs(tmp_path):
+    found = read_clusters(write(tmp_path, b"NOUN\t0.75\tcat\nNOUN\t0.25\tdog\nDET\t1\tthe\n"))
+    assert found == ClusterFile("srilm-classes", ["cat", "dog", "the"], ["NOUN", "NOUN", "DET"], None)
+    # A word may look like a share: the bits tell.
+    assert read_clusters(write(tmp_path, b"01\t0.75\t3\n1\tcat\t2\n")).kind == "brown-paths"
+
+
 def test_classes_may_have_names(tmp_path):
     assert read_clusters(write(tmp_path, "the\tnoun phrase\ncat\té\n".encode())).labels == ["noun phrase", "é"]
 

@@ -105,6 +105,8 @@ def clusters_of(file: Input, form: str | None, errors: str) -> ClusterFile:
 def _told(line: str) -> str | None:
     """Return the format that a first line looks like."""
     tabs, spaces = line.count("\t"), line.count(" ")
+    if tabs == 2 and line.split("\t")[0].strip("01") and _is_share(line.split("\t")[1]):
+        return "srilm-classes"  # with tabs, as none of its own tools writes it; bits are 0 and 1
     if tabs:
         return {1: "mkcls-classes", 2: "brown-paths"}.get(tabs)
     if spaces == 2 and _is_share(line.split(" ")[1]):
