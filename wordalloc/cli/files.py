@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,8 @@ def export(file: str, form: str, output: str | None) -> None:
         return
     lines = _FORMS[form](load(file))
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # other programs read it: the same bytes as in a file, or none
+            sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")
         for line in lines:
             sys.stdout.write(line)
         return
