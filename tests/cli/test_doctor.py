@@ -204,5 +204,5 @@ def test_the_current_folder_is_gone(tmp_path):
         done = subprocess.run(command, cwd=tmp_path / "here", capture_output=True, text=True, timeout=300, check=False)
         told.append((done.returncode, done.stdout, done.stderr))
     status, out, _ = told[0]
-    assert status != 0 and "the current folder is gone; change to one that is there" in warnings(json.loads(out))
-    assert told[1] == (2, "", "wordalloc: the current folder is gone: change to one that is there (cd)\n")
+    assert status != 0 and "the current folder is gone; choose another" in warnings(json.loads(out))
+    assert told[1] == (2, "", "wordalloc: the current folder is gone; choose another (cd)\n")

@@ -45,7 +45,7 @@ def commands(context: click.Context) -> None:
         os.getcwd()  # noqa: PTH109
     except FileNotFoundError as error:
         if context.invoked_subcommand != "doctor":  # which says it among its findings
-            raise InputError("the current folder is gone: change to one that is there (cd)") from error
+            raise InputError("the current folder is gone; choose another (cd)") from error
 
 
 for _command in (

@@ -250,7 +250,7 @@ def _places(findings: list[Finding]) -> list[Place]:
     try:
         places.append(Place("results", str(Path.cwd()), _free(str(Path.cwd()))))
     except FileNotFoundError:
-        findings.append(Finding("the current folder is gone", "change to one that is there (cd)", essential=True))
+        findings.append(Finding("the current folder is gone", "choose another (cd)", essential=True))
     elsewhere = {"temporary files": "TMPDIR", "cache": "WORDALLOC_CACHE", "results": "-o"}
     for place in places:
         if place.free is not None and place.free < LITTLE:
