@@ -195,7 +195,13 @@ def take(path_or_kind: str, arrays: Arrays, name: str, dtype: type, ndim: int = 
 
 
 def begins_as_safetensors(start: bytes) -> bool:
-    """Tell whether bytes are the beginning of a ``.safetensors`` file."""
+    """Tell whether a ``.safetensors`` file begins so.
+
+    Parameters
+    ----------
+    start : bytes
+        The first nine at least.
+    """
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER
 
 

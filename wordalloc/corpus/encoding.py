@@ -228,7 +228,13 @@ def _write(entry: Path, name: str, files: Iterable[Iterable[_Block]]) -> None:
 
 
 def text_options_of(vocabulary: Vocabulary) -> TextOptions:
-    """Return how text is read for a vocabulary; refuse one of a tokenizer's tokens, which no space divides."""
+    """Return how text is read for a vocabulary.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Refused where it is one of a tokenizer's tokens, between which no space stands.
+    """
     if vocabulary.ids is not None and vocabulary.text is None:
         raise InputError(
             "the vocabulary holds a tokenizer's tokens, but text is cut at spaces here; "

@@ -30,6 +30,13 @@ Lines = tuple[int, list[bytes], int]  # the number of the first, the lines, and 
 def is_array_of_objects(start: bytes) -> bool:
     """Tell whether a file begins as rows of JSON do that are one array, not one a line.
 
+    Parameters
+    ----------
+    start : bytes
+        What it begins with, decompressed.
+
+    Examples
+    --------
     >>> [is_array_of_objects(start) for start in (b'[{"text": 1}]', b'[\\n  {"text": "a', b"[{1}] is a word")]
     [True, True, False]
     """

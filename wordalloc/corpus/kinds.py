@@ -66,6 +66,13 @@ def columns_of(files: Sequence[Input], column: str | None) -> list[str | None]:
     """Return the column of each file: one of rows has it, and plain text beside such a file has none.
 
     Where no file is one of rows, `tell_kind` says that there is no column.
+
+    Parameters
+    ----------
+    files : sequence of Input
+        Open already.
+    column : str, optional
+        That the user named.
     """
     if column is None or len(files) < 2:
         return [column] * len(files)
