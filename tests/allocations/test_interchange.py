@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from tests.allocations.trees import Drawn, drawn_trees, trees_with_classes
 from wordalloc import Bigrams, Classes, Cutoffs, Tree, Vocabulary, huffman
-from wordalloc.allocations.interchange import to_brown_paths, to_dot, to_json, to_tsv, to_word_classes
+from wordalloc.allocations.interchange import (
+    to_brown_paths,
+    to_dot,
+    to_json,
+    to_mkcls_classes,
+    to_tsv,
+    to_word_classes,
+)
 from wordalloc.errors import InputError
 
 ABOUT = {"format_version": 1, "parameters": {}, "limits": {}, "text": None, "source": {}}
@@ -20,7 +27,9 @@ TREE = Tree(ABC, [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1])
 WITH_CLASSES = Tree(ABC, [0, 1, 3, 5], [0, 0, 1, 0, 1], [0, 1, 0, 1, 1], class_depth=[1, 1, 1])
 TERNARY = Tree(ABC, [0, 1, 2, 3], [0, 0, 0], [0, 1, 2], 3)
 
-words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r"), min_size=1, max_size=5)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r"), min_size=1, max_size=5).filter(
+    lambda word: not word.startswith("\ufeff")  # which must not begin a file
+)
 
 
 def test_cutoffs_by_hand() -> None:
@@ -218,3 +227,15 @@ def test_words_are_refused_before_a_line_is_written(write, word: str) -> None:
     with pytest.raises(InputError, match=r"holds white space that .* cannot carry; use --to json") as caught:
         next(write(tree))
     assert len(str(caught.value)) < 200
+
+
+def test_a_word_that_a_byte_order_mark_begins_does_not_begin_a_file():
+    vocabulary = Vocabulary.from_counts(["\ufeffa", "b"], [2, 1])
+    classes = Classes(vocabulary, [0, 1])
+    for write, what in ((to_tsv, vocabulary), (to_word_classes, classes)):
+        with pytest.raises(InputError, match=r"the word '\\ufeffa' begins with U\+FEFF, .*; use --to json"):
+            list(write(what))
+    assert next(to_mkcls_classes(classes)) == "b\t1\n"  # sorted: it stands elsewhere
+    assert list(to_tsv(classes))[1].startswith("\ufeffa\t2\t")  # behind the names of the columns
+    with pytest.raises(InputError, match="with which a file of mkcls's classes cannot begin"):
+        list(to_mkcls_classes(Classes(Vocabulary.from_counts(["\ufeffa", "\ufffd"], [2, 1]), [0, 1])))

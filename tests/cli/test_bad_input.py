@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import wordalloc as package
+from wordalloc.cli.choices import SourceName
+from wordalloc.cli.commands import commands
 
 SOURCE_COMMANDS = ("count", "buckets", "cutoffs")
 
@@ -111,3 +113,16 @@ def test_a_reader_that_leaves_is_no_error(corpus, tmp_path, wordalloc):
     command = f"'{sys.executable}' -m wordalloc export train.vocabulary.safetensors --to tsv | head -1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=tmp_path, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", sorted(commands.commands))
+def test_a_command_that_reads_text_takes_a_column_of_it(name):
+    parameters = commands.commands[name].params
+    reads_text = any(isinstance(parameter.type, SourceName) and parameter.name == "paths" for parameter in parameters)
+    takes_a_column = any("--column" in parameter.opts for parameter in parameters)
+    assert takes_a_column == (reads_text or name == "import")  # of its --counts
+
+
+def test_a_column_without_counts_to_import(refused, tmp_path):
+    (tmp_path / "paths").write_text("0\tthe\t5\n1\tcat\t2\n")
+    assert "--counts" in refused("import", "paths", "--column", "body")

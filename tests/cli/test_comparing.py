@@ -272,3 +272,15 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("valid", [(), ("--valid", "rows.jsonl")], ids=["held-out", "valid"])
+def test_a_column_of_a_dataset(wordalloc, tmp_path, valid):
+    lines = [f"w{n * n % 7} w{n % 5} w{n % 3}" for n in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": "x", "body": line}) + "\n" for line in lines))
+    arguments = ("rows.jsonl", "--column", "body", *valid, "--layers", "full", "--budget-tokens", 100)
+    status, _, err = wordalloc("compare", *arguments, "--width", 4, "--batch", 2, "--bptt", 5, "--device", "cpu")
+    assert status == 0, err
+    content = json.loads((tmp_path / "wordalloc-compare" / "comparison.json").read_text())
+    assert content["vocab_size"] == 8 and content["failed"] == {}  # w0 … w6 and <eos>

@@ -96,6 +96,11 @@ def test_threads(diagnosed, monkeypatch):
     monkeypatch.setattr(machine, "core_limit", lambda: 2.0)
     assert "export OMP_NUM_THREADS=2" in warnings(diagnosed()[1])
     assert "OMP" not in warnings(diagnosed(OMP_NUM_THREADS="2")[1])
+    for wrong in ("two", "0", "-1", "2.5", "2,", "2,0"):
+        assert f"OMP_NUM_THREADS is '{wrong}', which is no number of threads" in warnings(
+            diagnosed(OMP_NUM_THREADS=wrong)[1]
+        )
+    assert "OMP" not in warnings(diagnosed(OMP_NUM_THREADS="4,2")[1])  # of one level in another
     assert "NUMBA_DISABLE_JIT" in warnings(diagnosed(NUMBA_DISABLE_JIT="1")[1])
 
 
@@ -187,3 +192,17 @@ def test_control_groups_of_both_versions(monkeypatch, tmp_path):
     (groups / "cpu" / "old" / "cpu.cfs_period_us").write_text("100000\n")
     own.write_text("3:memory:/\n2:cpu,cpuacct:/old\n")
     assert machine.core_limit() == 3.0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+def test_the_current_folder_is_gone(tmp_path):
+    script = "import os, sys; os.rmdir(os.getcwd()); from wordalloc.cli import main; main(sys.argv[1:])"
+    told = []
+    for arguments in (("doctor", "--json"), ("count", "a.txt")):
+        (tmp_path / "here").mkdir()
+        command = [sys.executable, "-c", script, *arguments]
+        done = subprocess.run(command, cwd=tmp_path / "here", capture_output=True, text=True, timeout=300, check=False)
+        told.append((done.returncode, done.stdout, done.stderr))
+    status, out, _ = told[0]
+    assert status != 0 and "the current folder is gone; choose another" in warnings(json.loads(out))
+    assert told[1] == (2, "", "wordalloc: the current folder is gone; choose another (cd)\n")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -74,6 +78,25 @@ def test_export_gives_each_word_its_address(wordalloc, corpus, tmp_path):
     assert [int(row[2]) for row in rows] == cutoffs.cluster_of(range(len(rows))).tolist()
     _, text, _ = wordalloc("export", "train.cutoffs.safetensors", "--to", "json")
     assert json.loads(text)["cluster"] == [int(row[2]) for row in rows]
+
+
+def test_export_prints_the_same_bytes_whatever_the_terminal_speaks(tmp_path):
+    package.save(package.Vocabulary.from_counts(["naïve", "😀", "a"], [3, 2, 1]), tmp_path / "v.safetensors")
+    command = [sys.executable, "-m", "wordalloc", "export", "v.safetensors", "--to", "tsv"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, timeout=300, check=True)
+    assert done.stdout == "naïve\t3\n😀\t2\na\t1\n".encode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a stream by the shell")
+@pytest.mark.parametrize(
+    ("arguments", "status"), [("--help >&-", 0), ("count a.txt >&- 2>&-", 0), ("count nowhere.txt >&- 2>&-", 2)]
+)
+def test_closed_streams_are_no_error(tmp_path, arguments, status):
+    (tmp_path / "a.txt").write_text("to be\n")
+    command = f"{shlex.quote(sys.executable)} -m wordalloc {arguments}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
 
 
 @pytest.mark.parametrize(

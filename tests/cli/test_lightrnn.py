@@ -252,3 +252,17 @@ def test_damaged_costs_and_costs_of_another_table(refused, trained, tmp_path):
 )
 def test_what_is_refused(refused, corpus, arguments, says):
     assert says in refused(*(corpus / "train.txt" if argument == "TEXT" else argument for argument in arguments))
+
+
+def test_a_column_of_a_dataset_is_trained_on_as_the_same_text_is(wordalloc, tmp_path):
+    lines = [f"w{n * n % 7} w{n % 5} w{n % 3}" for n in range(40)]
+    (tmp_path / "a.txt").write_text("".join(line + "\n" for line in lines))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": "x", "body": line}) + "\n" for line in lines))
+    small = ("--width", 4, "--batch", 2, "--bptt", 5, "--device", "cpu", "--max-tokens", 50)
+    perplexities = []
+    small = (*small, "--by", "frequency", "--rounds", 0, "--json")
+    for run, source in (("plain", ("a.txt",)), ("rows", ("a.jsonl", "--column", "body"))):
+        done = wordalloc("lightrnn", *source, "--valid", source[0], "--run", run, *small)
+        assert done.status == 0, done.stderr
+        perplexities.append(json.loads(done.stdout)["best_perplexity"])
+    assert perplexities[0] == perplexities[1] > 1

@@ -99,3 +99,11 @@ def test_files_that_do_not_fit(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         read_vectors(write(tmp_path, content), WORDS)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("compressed", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_memory_is_asked_for_by_what_a_file_can_hold(tmp_path, compressed):
+    many = Vocabulary.from_counts(["the", *map(str, range(10_000))], [1] * 10_001)
+    content = compressed(packed(["the"], np.full((1, 60_000), 0.1, np.float32)))
+    with pytest.raises(InputError, match="too small for vectors of 60,000 numbers for half of the 10,001 words"):
+        read_vectors(write(tmp_path, content), many)

@@ -56,8 +56,13 @@ def test_words_hold_whatever_does_not_separate(tmp_path):
     words = ["a b", "\u00a0", "\x0b", "\x85", "\u2028", '"', "\\", "😀", "0", "\ufeff"]
     content = "".join(f"{number:04b}\t{word}\t1\n" for number, word in enumerate(words))
     assert read_clusters(write(tmp_path, content.encode())).words == words
-    # Without tabs the last space separates: words of some programs hold spaces.
-    assert read_clusters(write(tmp_path, b"new york 3\nold york 4\n")).words == ["new york", "old york"]
+
+
+def test_srilm_classes_may_have_tabs(tmp_path):
+    found = read_clusters(write(tmp_path, b"NOUN\t0.75\tcat\nNOUN\t0.25\tdog\nDET\t1\tthe\n"))
+    assert found == ClusterFile("srilm-classes", ["cat", "dog", "the"], ["NOUN", "NOUN", "DET"], None)
+    # A word may look like a share: the bits tell.
+    assert read_clusters(write(tmp_path, b"01\t0.75\t3\n1\tcat\t2\n")).kind == "brown-paths"
 
 
 def test_classes_may_have_names(tmp_path):
@@ -108,6 +113,9 @@ def test_written_classes_come_back(tmp_path_factory, named: dict[str, int]):
         (PATHS + b"0\t\t1\n", "line 4: expected bits, word and count"),
         (PATHS + b"0\ta\t\n", "line 4: expected bits, word and count"),
         (CLASSES + PATHS, r"line 4: expected a word and its class, not '0\\tthe\\t5'"),
+        (b"the cat sat on the mat\n", "line 1: expected a word and its class, not 'the cat sat on the mat'"),
+        (b"3 2\ncat 5 6\nthe 1 2\n", "line 2: expected a word and its class, not 'cat 5 6'"),
+        (CLASSES + b"new york 3\n", "line 4: expected a word and its class, not 'new york 3'"),
         (CLASSES + b"word\n", "line 4: expected a word and its class, not 'word'"),
         (CLASSES + b" 3\n", "line 4: expected a word and its class"),
         (CLASSES + b"word \n", "line 4: expected a word and its class"),

@@ -17,6 +17,7 @@ from wordalloc.corpus import encode, read_bigrams, read_vocabulary
 from wordalloc.corpus.compressed import zstd
 from wordalloc.corpus.reading import Input, read_blocks
 from wordalloc.errors import InputError
+from wordalloc.pipelines.importing import import_file
 
 ROWS = ["one two", None, "", "three\nfour\n", "\ufefffive\r", "na\u00efve\tone \U0001f600", 'a "quoted" \\ word\n\n']
 PLAIN = 'one two\n\nthree\nfour\n\ufefffive\r\nna\u00efve\tone \U0001f600\na "quoted" \\ word\n\n'
@@ -269,3 +270,41 @@ def test_a_run_is_trained_and_evaluated_on_a_column(tmp_path):
     )
     found = training.evaluate(run, tmp_path / "rows.jsonl", column=column)
     assert found.tokens == 300 and abs(found.perplexity - result.best_perplexity) < 1e-3
+
+
+def test_what_is_compressed_as_a_whole_is_told(tmp_path):
+    wordalloc.save(wordalloc.Vocabulary.from_counts(["a"], [1]), tmp_path / "a.safetensors")
+    for name in ("a.parquet", "a.safetensors"):
+        path = tmp_path / name
+        whole = write(path, ROWS).read_bytes() if name == "a.parquet" else path.read_bytes()
+        path.write_bytes(gzip.compress(whole))
+        with pytest.raises(InputError, match=r"compressed as a whole; .*unpack it") as caught:
+            read_vocabulary(path)
+        assert "--errors" not in str(caught.value)
+        with pytest.raises(InputError, match=r"unpack it"):
+            import_file(path)
+
+
+@pytest.mark.parametrize("column", [None, "text"])
+@pytest.mark.parametrize("read", [wordalloc.count, read_vocabulary, read_bigrams])
+def test_rows_that_are_one_array_are_no_text(tmp_path, read, column):
+    (tmp_path / "a.json").write_text('[\n  {"text": "to be"},\n  {"text": "or not"}\n]\n')
+    with pytest.raises(InputError, match=r"a\.json: is one JSON array of objects; write one object a line"):
+        read(tmp_path / "a.json", column=column)
+    (tmp_path / "a.json").write_text("[{to] be [\n")
+    assert wordalloc.count(tmp_path / "a.json").total == 4
+
+
+def test_a_column_beside_plain_text(tmp_path):
+    (tmp_path / "a.txt").write_text("to be\n")
+    (tmp_path / "b.txt").write_text("or not\n")
+    write(tmp_path / "b.jsonl", ["or not"], "body")
+    rows, plain = ([tmp_path / "a.txt", tmp_path / name] for name in ("b.jsonl", "b.txt"))
+    expected = wordalloc.count(plain)
+    for read in (wordalloc.count, read_vocabulary):
+        assert read(rows, column="body").fingerprint == expected.fingerprint
+        with pytest.raises(InputError, match=r"a\.txt: is text, but --column names a column"):
+            read(plain, column="body")
+    assert encode(rows, expected, column="body").ids.tolist() == encode(plain, expected).ids.tolist()
+    pairs = read_bigrams(rows, column="body")
+    assert pairs.count.tolist() == read_bigrams(plain).count.tolist()

@@ -181,3 +181,21 @@ def test_a_folder_of_ids_stands_for_its_text(tmp_path, monkeypatch):
     (tmp_path / "ids" / "meta.json").write_text("{")
     with pytest.raises(InputError, match=r"its meta\.json is damaged"):
         encode(tmp_path / "ids", vocabulary)
+
+
+def test_a_tokenizers_vocabulary_encodes_no_text_that_is_cut_at_spaces(tmp_path):
+    (tmp_path / "text.txt").write_text("the cat\n")
+    tokens = wordalloc.Vocabulary.from_counts(["the", "Ġcat", "<unk>"], [2, 1, 0], ids=[2, 1, 0])
+    for work in (
+        lambda: encode(tmp_path / "text.txt", tokens),
+        lambda: wordalloc.count_bigrams(tmp_path / "text.txt", tokens),
+        lambda: encode_to_folder.encode_to_folder(tmp_path / "text.txt", tokens, tmp_path / "ids"),
+    ):
+        with pytest.raises(InputError, match="holds a tokenizer's tokens, but text is cut at spaces here"):
+            work()
+    assert not (tmp_path / "ids").exists()
+    # A vocab.json whose words were counted in a text keeps how the text was read.
+    words = wordalloc.Vocabulary.from_counts(
+        ["the", "cat", "<eos>"], [2, 1, 1], ids=[2, 1, 0], text=wordalloc.TextOptions()
+    )
+    assert encode(tmp_path / "text.txt", words).ids.tolist() == [0, 2, 1]  # <eos> goes before cat

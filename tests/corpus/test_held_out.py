@@ -41,6 +41,12 @@ def test_of_a_long_text_less_is_held_out(tmp_path, monkeypatch):
     assert len(held) - 1 == 10  # 4,000 bytes: one line in 40
 
 
+def test_a_column_of_a_file_of_rows(tmp_path):
+    (tmp_path / "a").write_text("".join(f'{{"title": "t", "body": "line {n}"}}\n' for n in range(1, 22)))
+    kept, held = divided(tmp_path, tmp_path / "a", column="body")
+    assert held == ["line 20", ""] and kept[:2] == ["line 1", "line 2"] and kept[-2:] == ["line 21", ""]
+
+
 def test_too_few_lines_write_nothing(tmp_path):
     (tmp_path / "a").write_text("one line\n" * 19)
     with pytest.raises(InputError, match="19 lines, too few to hold one in 20 out"):

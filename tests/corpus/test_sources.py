@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import duckdb
@@ -352,3 +353,12 @@ def test_a_folder_of_ids_that_names_impossible_parts(tmp_path, name):
     meta.write_text(json.dumps({**content, "files": [[name]]}))
     with pytest.raises(InputError, match=r"its meta\.json is damaged"):
         encode(tmp_path / "ids", vocabulary)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of files are text elsewhere")
+def test_a_file_whose_name_is_no_utf8(tmp_path):
+    name = os.fsencode(tmp_path) + b"/caf\xe9.txt"
+    with open(name, "wb") as file:  # noqa: PTH123
+        file.write(b"to be\n")
+    wordalloc.save(wordalloc.count(os.fsdecode(name)), tmp_path / "v.safetensors")
+    assert wordalloc.load(tmp_path / "v.safetensors").source["names"] == ["caf\ufffd.txt"]

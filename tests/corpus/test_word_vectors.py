@@ -167,3 +167,15 @@ def test_the_embeddings_of_a_run(tmp_path, validated):
     other = Vocabulary.from_counts([*vocabulary.words[:-1], "other"], np.arange(vocabulary.size, 0, -1))
     with pytest.raises(InputError, match="holds embeddings of another vocabulary"):
         read_vectors(run, other)
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("width", "says"),
+    [(70_000, "has 70,000 numbers a word, expected 1 to 65,536"), (60_000, "too small for vectors of 60,000 numbers")],
+)
+def test_memory_is_asked_for_by_what_a_file_can_hold(tmp_path, packed, width, says):
+    many = Vocabulary.from_counts(["the", *map(str, range(10_000))], [1] * 10_001)
+    line = b"the " + b" ".join([b"1"] * width)
+    with pytest.raises(InputError, match=says):
+        read_vectors(write(tmp_path, packed(line)), many)

@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
     entrants, _ = contestants(list(METHODS), [])
     made: list[str] = []
     text, config = [str(folder / "train.txt")], TrainConfig(**CONFIG)
-    make_allocations(entrants, ComparisonDirectory(folder), words, text, config, made.append)
+    make_allocations(entrants, ComparisonDirectory(folder), words, text, None, config, made.append)
     assert made == ["making cutoffs", "making classes", "making tree", "making table"]
     return folder
 
@@ -45,6 +45,7 @@ def job(folder, run, method="full", valid="valid.txt", **config):
     return {
         "paths": [str(folder / "train.txt")],
         "valid": [str(folder / valid)],
+        "column": None,
         "allocation": str(folder / f"{METHODS[method].kind}.safetensors"),
         "run": str(run),
         "config": TrainConfig(**options).to_json(),

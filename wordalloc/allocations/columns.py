@@ -213,9 +213,10 @@ def _numbered(offsets: npt.NDArray[np.int64], digits: npt.NDArray[np.int64]) -> 
         nodes[offsets[words] + depth] = node
         deeper = lengths[words] > depth + 1
         words, above = words[deeper], node[deeper]
-        steps = np.stack((above, digits[offsets[words] + depth]))
-        distinct, place = np.unique(steps, axis=1, return_inverse=True)
-        node, n_nodes, depth = n_nodes + place.reshape(-1), n_nodes + distinct.shape[1], depth + 1
+        values, digit = np.unique(digits[offsets[words] + depth], return_inverse=True)
+        # A node and a digit as one number, in the same order: digits by their places among those that there are.
+        distinct, place = np.unique(above * values.size + digit, return_inverse=True)
+        node, n_nodes, depth = n_nodes + place, n_nodes + distinct.size, depth + 1
     return nodes
 
 

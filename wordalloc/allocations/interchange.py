@@ -56,7 +56,7 @@ def to_tsv(what: Stored | Vocabulary) -> Iterator[str]:
         raise InputError(f"TSV cannot carry {what.kind}; use --to json or parquet")
     vocabulary = what if isinstance(what, Vocabulary) else what.vocabulary
     addresses = {} if isinstance(what, Vocabulary) else what.addresses()
-    words = _carried(vocabulary, "\t\n\r", "TSV")
+    words = _carried(vocabulary, "\t\n\r", "TSV", "" if addresses else vocabulary.words[0])
     columns = [vocabulary.counts.tolist(), *(address.tolist() for address in addresses.values())]
     if addresses:
         yield "\t".join(("word", "count", *addresses)) + "\n"
@@ -156,7 +156,7 @@ def to_word_classes(what: Stored | Vocabulary) -> Iterator[str]:
     ['a 0\\n', 'b 1\\n', 'c 0\\n']
     """
     classes = _classes(what, "word2vec-classes")
-    words = _carried(classes.vocabulary, " \t\n\v\f\r", "a file of word2vec classes")
+    words = _carried(classes.vocabulary, " \t\n\v\f\r", "a file of word2vec classes", classes.vocabulary.words[0])
     for word, number in zip(words, classes.word_class.tolist(), strict=True):
         yield f"{word} {number}\n"
 
@@ -180,7 +180,7 @@ def to_mkcls_classes(what: Stored | Vocabulary) -> Iterator[str]:
     ['a\\t1\\n', 'b\\t0\\n', 'c\\t0\\n']
     """
     classes = _classes(what, "mkcls-classes")
-    words = _carried(classes.vocabulary, " \t\n\v\f\r", "a file of mkcls's classes")
+    words = _carried(classes.vocabulary, " \t\n\v\f\r", "a file of mkcls's classes", min(classes.vocabulary.words))
     for word, number in sorted(zip(words, classes.word_class.tolist(), strict=True)):  # code points sort as UTF-8 does
         yield f"{word}\t{number}\n"
 
@@ -264,8 +264,13 @@ def _classes(what: Stored | Vocabulary, form: str) -> Classes:
     return what
 
 
-def _carried(vocabulary: Vocabulary, separators: str, form: str) -> tuple[str, ...]:
-    """Return the words, refusing them before anything is written if the format would break at one."""
+def _carried(vocabulary: Vocabulary, separators: str, form: str, first: str = "") -> tuple[str, ...]:
+    """Return the words, refusing them before anything is written if the format would break at one.
+
+    `first` is the word that the file begins with, if it begins with one: as a byte order mark U+FEFF would be lost.
+    """
+    if first.startswith("\ufeff"):
+        raise InputError(f"the word {first!r:.40} begins with U+FEFF, with which {form} cannot begin; use --to json")
     breaking = re.compile(f"[{separators}]").search
     wrong = next(filter(breaking, vocabulary.words), None)
     if wrong is not None:

@@ -194,13 +194,24 @@ def take(path_or_kind: str, arrays: Arrays, name: str, dtype: type, ndim: int = 
     return array
 
 
+def begins_as_safetensors(start: bytes) -> bool:
+    """Tell whether a ``.safetensors`` file begins so.
+
+    Parameters
+    ----------
+    start : bytes
+        The first nine at least.
+    """
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER
+
+
 def _starts_as_safetensors(file: Path) -> bool:
     if not file.is_file():  # the first bytes of a pipe are gone once they are read
         return False
     with file.open("rb") as opened:
         start = opened.read(9)
         size = os.fstat(opened.fileno()).st_size
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") <= min(size - 8, MAX_HEADER)
+    return begins_as_safetensors(start) and int.from_bytes(start[:8], "little") <= size - 8
 
 
 def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
@@ -213,7 +224,7 @@ def _read_checked(file: Path) -> tuple[dict[str, Any], Arrays]:
         if not file.is_file():
             raise FormatError(f"{file}: not a file; give a .safetensors file written by wordalloc")
         if not _starts_as_safetensors(file):
-            raise FormatError(f"{file}: not a .safetensors file, or cut short; give one written by wordalloc")
+            raise FormatError(f"{file}: not a .safetensors file, or cut short or compressed; give one of wordalloc's")
         # The library holds offsets, shapes and dtypes against the real file size before it maps anything.
         with safe_open(file, framework="numpy") as opened:
             header = _parse_metadata(file, opened.metadata() or {})

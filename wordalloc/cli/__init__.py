@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _answered(arguments: Sequence[str] | None) -> int:
     """Run the command line and return the exit status; an interruption ends the process here."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: nobody reads it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         # A word that the terminal's encoding lacks is escaped, not an error.
         if isinstance(stream, io.TextIOWrapper):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from wordalloc.cli.calibrate import calibrate
@@ -20,11 +22,13 @@ from wordalloc.cli.plotting import plot
 from wordalloc.cli.report import report
 from wordalloc.cli.scoring import score
 from wordalloc.cli.training import evaluate, train
+from wordalloc.errors import InputError
 
 
 @click.group(cls=NearestCommand, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wordalloc")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Vocabulary clustering and word allocation: cheap softmax layers over large vocabularies.
 
     \b
@@ -37,6 +41,11 @@ def commands() -> None:
       wordalloc lightrnn corpus.txt --valid valid.txt      a LightRNN, its table made and reallocated
       wordalloc compare corpus.txt        which of all these is worth it on this text and machine
     """
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError as error:
+        if context.invoked_subcommand != "doctor":  # which says it among its findings
+            raise InputError("the current folder is gone; choose another (cd)") from error
 
 
 for _command in (

@@ -14,7 +14,7 @@ from wordalloc.cli.model_options import BATCH_OPTIONS, CELL_OPTIONS, NOISE_OPTIO
 from wordalloc.cli.plotting import keep_fonts
 from wordalloc.cli.progress import is_drawn, make_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, print_table, short
-from wordalloc.cli.sources import TEXT_OPTIONS, take_text_options
+from wordalloc.cli.sources import COLUMN_OPTION, TEXT_OPTIONS, take_text_options
 from wordalloc.errors import InputError, RunError
 from wordalloc.interrupts import deferred_interrupts
 from wordalloc.pipelines.comparison_methods import METHODS
@@ -28,6 +28,7 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 
 @click.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
+@COLUMN_OPTION
 @click.option(
     "--layers",
     type=NamesWithCommas(METHODS),
@@ -61,6 +62,7 @@ LONGEST_LABEL = 24  # characters: what fits beside the figures
 @json_option
 def compare(
     paths: tuple[str, ...],
+    column: str | None,
     layers: str,
     allocation: tuple[str, ...],
     valid: tuple[str, ...],
@@ -97,6 +99,7 @@ def compare(
             layers=[name.strip() for name in layers.split(",") if name.strip()],
             allocations=allocation,
             valid=valid or None,
+            column=column,
             budget_tokens=budget_tokens,
             budget_seconds=budget_seconds,
             seeds=seeds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from wordalloc.cli.classes import pairs_line, pairs_summary, print_classes, prin
 from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.lightrnn import row_summary, show_row, show_table, table_summary
 from wordalloc.cli.render import echo_written, emit_json, json_option, output_option, percent, print_table
-from wordalloc.cli.sources import Source
+from wordalloc.cli.sources import COLUMN_OPTION, Source
 from wordalloc.errors import InputError
 from wordalloc.files import atomic_path
 from wordalloc.vocabulary import Vocabulary
@@ -102,6 +103,8 @@ def export(file: str, form: str, output: str | None) -> None:
         return
     lines = _FORMS[form](load(file))
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # other programs read it: the same bytes as in a file, or none
+            sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")
         for line in lines:
             sys.stdout.write(line)
         return
@@ -125,6 +128,7 @@ def _json_pieces(content: dict[str, Any]) -> Iterator[str]:
     help="The format, where its content does not tell: word<TAB>number is a class, but a count from tsv.",
 )
 @click.option("--counts", type=click.Path(), metavar="SOURCE", help="Take the words' counts from this text or file.")
+@COLUMN_OPTION
 @click.option(
     "--errors",
     type=NearestChoice(["strict", "replace"]),
@@ -133,7 +137,15 @@ def _json_pieces(content: dict[str, Any]) -> Iterator[str]:
 )
 @output_option("default: ./<file>.<kind>.safetensors")
 @json_option
-def import_(file: str, form: str | None, counts: str | None, errors: str, output: str | None, as_json: bool) -> None:
+def import_(
+    file: str,
+    form: str | None,
+    counts: str | None,
+    column: str | None,
+    errors: str,
+    output: str | None,
+    as_json: bool,
+) -> None:
     """Take over what another program made, or what wordalloc export wrote; told apart by its content.
 
     A paths file of Brown clustering (bits, word and count, separated by tabs) becomes a tree, with a Huffman tree over
@@ -149,7 +161,9 @@ def import_(file: str, form: str | None, counts: str | None, errors: str, output
     from wordalloc.corpus import read_vocabulary
     from wordalloc.pipelines.importing import import_file
 
-    read_counts = None if counts is None else lambda: read_vocabulary(counts, errors=errors)
+    if column is not None and counts is None:
+        raise click.UsageError("--column names a column of the text of --counts; give both")
+    read_counts = None if counts is None else lambda: read_vocabulary(counts, errors=errors, column=column)
     made = import_file(file, form, read_counts=read_counts, errors=errors)
     kind = made.kind if isinstance(made, Stored) else "vocabulary"
     vocabulary = made if isinstance(made, Vocabulary) else made.vocabulary

@@ -18,7 +18,7 @@ from wordalloc.cli.counting import counted, vocabulary_summary
 from wordalloc.cli.model_options import BUDGET_OPTIONS, MODEL_OPTIONS, STEP_OPTIONS, device_option, with_options
 from wordalloc.cli.progress import progress_bar
 from wordalloc.cli.render import echo_written, emit_json, json_option, output_option, percent, print_table
-from wordalloc.cli.sources import TEXT_OPTIONS, Source, source_command, take_text_options
+from wordalloc.cli.sources import COLUMN_OPTION, TEXT_OPTIONS, Source, source_command, take_text_options
 from wordalloc.cli.training import print_result, training_bar
 from wordalloc.errors import InputError
 from wordalloc.interrupts import deferred_interrupts
@@ -167,6 +167,7 @@ def lightrnn_realloc(
 
 @click.command(context_settings={"show_default": True})
 @click.argument("paths", nargs=-1, required=True, type=SourceName(), metavar="TEXT...")
+@COLUMN_OPTION
 @click.option("--valid", multiple=True, type=SourceName(), metavar="TEXT", help="Validation text; may be given again.")
 @click.option("--table", "table_path", type=click.Path(), metavar="FILE", help="The first table (default: made).")
 @with_options(TABLE_OPTIONS)
@@ -198,6 +199,7 @@ def lightrnn_realloc(
 @json_option
 def lightrnn(
     paths: tuple[str, ...],
+    column: str | None,
     valid: tuple[str, ...],
     table_path: str | None,
     rounds: int | None,
@@ -227,7 +229,7 @@ def lightrnn(
     with joined() as first:
         if "-" in paths:
             raise InputError("standard input can be read only once, for words or for training; give a file")
-        source = Source(paths, {**text_options, "counts": None})
+        source = Source(paths, {**text_options, "counts": None, "column": column})
         config = TrainConfig(**options)
         table = allocation_from_first(lambda: _first_table(table_path, source, made))
         with training_bar(first) as progress:
@@ -242,6 +244,7 @@ def lightrnn(
                 config=config,
                 resume=resume,
                 costs=costs,
+                column=column,
                 progress=progress,
             )
         if first:

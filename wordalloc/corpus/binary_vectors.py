@@ -22,6 +22,8 @@ _HEADER = re.compile(rb"(\d{1,15}) (\d{1,9})[ \t\r]*\n")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _FASTTEXT = (793712314).to_bytes(4, "little")
 _WIDEST = 1 << 16
+_GRANTED = 1 << 24  # bytes asked for without a look at the size of the file
+_PACKED = 1100  # times what a compressed file may hold: beyond the most of gzip, and far beyond what vectors come to
 _LONGEST = 1 << 16  # bytes of a word
 _CHUNK = 1 << 20
 
@@ -70,6 +72,43 @@ def is_binary(start: bytes) -> bool:
     return _CONTROL.search(vector) is not None
 
 
+def blank_vectors(file: Input, vocabulary: Vocabulary, width: int, row_bytes: int) -> npt.NDArray[np.float32]:
+    """Return zeros for each word of the vocabulary, once it is known that the file may hold half of the vectors.
+
+    Parameters
+    ----------
+    file : Input
+        Perhaps compressed.
+    vocabulary : Vocabulary
+        V words.
+    width : int
+        Numbers a word.
+    row_bytes : int
+        The least that a word and its vector take in the file.
+
+    Raises
+    ------
+    FormatError
+        If vectors are too wide.
+    InputError
+        If the file is too small: memory is asked for by what is there, not by what one line says.
+    """
+    if width > _WIDEST:
+        raise FormatError(f"{file.name}: has {width:,} numbers a word, expected 1 to {_WIDEST:,}")
+    most = 2 * file.size * (_PACKED if _is_packed(file) else 1)
+    if vocabulary.size * row_bytes > max(most, _GRANTED):
+        raise InputError(
+            f"{file.name}: is too small for vectors of {width:,} numbers for half of the {vocabulary.size:,} words; "
+            "take vectors of this vocabulary"
+        )
+    return np.zeros((vocabulary.size, width), dtype=np.float32)
+
+
+def _is_packed(file: Input) -> bool:
+    with file.open() as raw:
+        return raw.read(4).startswith(MAGICS)
+
+
 def read_binary(file: Input, vocabulary: Vocabulary) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return a vector for each word of the vocabulary, zeros for one that the file lacks, and which it has.
 
@@ -93,13 +132,11 @@ def read_binary(file: Input, vocabulary: Vocabulary) -> tuple[npt.NDArray[np.flo
     n_words, width = (int(header[1]), int(header[2])) if header else (0, 0)
     if header is None or not 1 <= width <= _WIDEST:
         raise FormatError(f"{file.name}: its first line says {width} numbers a word, expected 1 to {_WIDEST:,}")
-    with file.open() as raw:
-        is_packed = raw.read(4).startswith(MAGICS)
-    if not is_packed and file.size < n_words * (4 * width + 1):
+    if not _is_packed(file) and file.size < n_words * (4 * width + 1):
         raise FormatError(
             f"{file.name}: is shorter than {n_words:,} vectors of {width} numbers, so it is cut short; fetch it again"
         )
-    vectors = np.zeros((vocabulary.size, width), dtype=np.float32)
+    vectors = blank_vectors(file, vocabulary, width, 4 * width + 1)
     found = np.zeros(vocabulary.size, dtype=bool)
     for word, vector in _entries(file, start[header.end() :], pieces, n_words, width):
         rank = vocabulary.ranks.get(word)

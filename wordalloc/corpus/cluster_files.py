@@ -105,6 +105,8 @@ def clusters_of(file: Input, form: str | None, errors: str) -> ClusterFile:
 def _told(line: str) -> str | None:
     """Return the format that a first line looks like."""
     tabs, spaces = line.count("\t"), line.count(" ")
+    if tabs == 2 and line.split("\t")[0].strip("01") and _is_share(line.split("\t")[1]):
+        return "srilm-classes"  # with tabs, as none of its own tools writes it; bits are 0 and 1
     if tabs:
         return {1: "mkcls-classes", 2: "brown-paths"}.get(tabs)
     if spaces == 2 and _is_share(line.split(" ")[1]):
@@ -119,7 +121,7 @@ def _fields(form: str, line: str) -> list[str] | None:
         share = len(fields) == 3 and _is_share(fields[1])
         return fields if share or len(fields) == 2 else None
     spaced = form == "word2vec-classes" and "\t" not in line
-    fields = line.rsplit(" ", 1) if spaced else line.split("\t")
+    fields = line.split(" " if spaced else "\t")
     if form == "brown-paths":
         return fields if len(fields) == 3 and all(fields[1:]) else None
     return fields if len(fields) == 2 and all(fields) else None

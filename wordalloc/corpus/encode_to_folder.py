@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wordalloc.corpus.counting import describe
 from wordalloc.corpus.encoded_folder import META, is_meta, meta_json
-from wordalloc.corpus.encoding import Lookup, no_word_error, whole_lines
+from wordalloc.corpus.encoding import Lookup, no_word_error, text_options_of, whole_lines
 from wordalloc.corpus.engine import Progress, connect, load_duckdb, on_spark
 from wordalloc.corpus.kinds import texts
 from wordalloc.corpus.reading import Input, Paths, open_inputs
@@ -132,7 +132,7 @@ def _write(
     files: list[Input], vocabulary: Vocabulary, folder: Path, progress: Progress | None
 ) -> tuple[list[list[str]], dict[str, int]]:
     """Write the parts of all files; return their names, and how many lines, tokens and unknown ones they have."""
-    text = vocabulary.text or TextOptions()
+    text = text_options_of(vocabulary)
     lookup = Lookup(vocabulary, text)
     names: list[list[str]] = []
     numbers = {"lines": 0, "tokens": 0, "unknown": 0}

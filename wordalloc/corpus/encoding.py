@@ -96,7 +96,7 @@ def encode(
 
 def encode_inputs(files: list[Input], vocabulary: Vocabulary, *, progress: Progress | None = None) -> EncodedText:
     """Encode files that are open already; see `encode`."""
-    text = vocabulary.text or TextOptions()
+    text = text_options_of(vocabulary)
     names = ", ".join(file.name for file in files)
     return _cached(_key(files, vocabulary, text), names, lambda: _encoded(files, vocabulary, text, progress))
 
@@ -225,6 +225,22 @@ def _write(entry: Path, name: str, files: Iterable[Iterable[_Block]]) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         with contextlib.suppress(OSError):
             folder.rename(entry)
+
+
+def text_options_of(vocabulary: Vocabulary) -> TextOptions:
+    """Return how text is read for a vocabulary.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Refused where it is one of a tokenizer's tokens, between which no space stands.
+    """
+    if vocabulary.ids is not None and vocabulary.text is None:
+        raise InputError(
+            "the vocabulary holds a tokenizer's tokens, but text is cut at spaces here; "
+            "use wordalloc.nn.huggingface.replace_lm_head, or count the words of the text"
+        )
+    return vocabulary.text or TextOptions()
 
 
 def whole_lines(file: Input, text: TextOptions) -> Iterator[tuple[str, int]]:

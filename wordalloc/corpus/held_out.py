@@ -20,6 +20,7 @@ def hold_out(
     valid: Path,
     *,
     errors: str = "strict",
+    column: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a text as two, line by line.
@@ -32,6 +33,8 @@ def hold_out(
         Where to write. One line in 20 is held out, fewer of a long text.
     errors : {"strict", "replace"}
         Bytes that are not UTF-8: an error, or U+FFFD.
+    column : str, optional
+        As in `wordalloc.count`.
     progress : callable, optional
         Called as ``progress(bytes done, bytes in all)``.
 
@@ -51,7 +54,7 @@ def hold_out(
     ['line 20', 'line 40']
     """
     with open_inputs(paths) as found:
-        files = texts(found, None)
+        files = texts(found, column)
         size = sum(file.size for file in files)
         every = max(EVERY, -(-size // MOST_BYTES))
         number = 0

@@ -21,9 +21,26 @@ _LONGEST = 1 << 24  # bytes of a line
 _CHUNK = 1 << 20
 _BEGINNING = 1 << 16  # bytes that say what columns there are
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ARRAY = re.compile(rb'\s*\[\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _KINDS = {str: STRINGS, int: NUMBERS, bool: "true and false", float: "fractions", list: "lists", dict: "objects"}
 
 Lines = tuple[int, list[bytes], int]  # the number of the first, the lines, and how far the file is read
+
+
+def is_array_of_objects(start: bytes) -> bool:
+    """Tell whether a file begins as rows of JSON do that are one array, not one a line.
+
+    Parameters
+    ----------
+    start : bytes
+        What it begins with, decompressed.
+
+    Examples
+    --------
+    >>> [is_array_of_objects(start) for start in (b'[{"text": 1}]', b'[\\n  {"text": "a', b"[{1}] is a word")]
+    [True, True, False]
+    """
+    return _ARRAY.match(start.removeprefix(codecs.BOM_UTF8)) is not None
 
 
 def is_jsonl(file: Input, start: bytes, column: str | None) -> bool:

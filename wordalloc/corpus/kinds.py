@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from wordalloc.allocations.storage import is_allocation_file
+from wordalloc.allocations.storage import begins_as_safetensors, is_allocation_file
 from wordalloc.corpus.columns import text_column
 from wordalloc.corpus.reading import Input, first_bytes
 from wordalloc.corpus.ready_counts import looks_like_json_object, looks_like_tsv, read_json
@@ -36,6 +37,10 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
         kind = "allocation"
     else:
         start = first_bytes(file)
+        if begins_as_safetensors(start):  # but the file itself does not
+            raise InputError(
+                f"{file.name}: is a .safetensors file, cut short or compressed as a whole; fetch it again, or unpack it"
+            )
         form = table_form(file, start, column)
         if form is not None:
             table = replace(file, form=form)
@@ -54,7 +59,25 @@ def tell_kind(file: File, column: str | None = None) -> tuple[File, str]:
 
 def texts(files: list[File], column: str | None) -> list[File]:
     """Return files that are read as text whatever they look like; see `as_text`."""
-    return [as_text(file, column) for file in files]
+    return [as_text(file, own) for file, own in zip(files, columns_of(files, column), strict=True)]
+
+
+def columns_of(files: Sequence[Input], column: str | None) -> list[str | None]:
+    """Return the column of each file: one of rows has it, and plain text beside such a file has none.
+
+    Where no file is one of rows, `tell_kind` says that there is no column.
+
+    Parameters
+    ----------
+    files : sequence of Input
+        Open already.
+    column : str, optional
+        That the user named.
+    """
+    if column is None or len(files) < 2:
+        return [column] * len(files)
+    of_rows = [table_form(file, first_bytes(file), column) is not None for file in files]
+    return [column if is_one or not any(of_rows) else None for is_one in of_rows]
 
 
 def as_text(file: File, column: str | None) -> File:

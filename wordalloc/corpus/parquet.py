@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.corpus.columns import NUMBERS, STRINGS, Columns
+from wordalloc.corpus.compressed import MAGICS
 from wordalloc.corpus.engine import connect, load_duckdb
 from wordalloc.errors import FormatError
 
@@ -83,4 +84,7 @@ def not_utf8(file: Input) -> FormatError:
 
 def damaged(file: Input, error: Exception) -> FormatError:
     """Return the error of a file that the engine cannot read."""
+    with file.open() as raw:
+        if raw.read(4).startswith(MAGICS):
+            return FormatError(f"{file.name}: is a Parquet file compressed as a whole; unpack it first")
     return FormatError(f"{file.name}: damaged Parquet file: {str(error).splitlines()[0]}; fetch it again")

@@ -58,7 +58,9 @@ class Input:
     @property
     def base_name(self) -> str:
         """What an allocation file remembers: no folders."""
-        return "stdin" if self.name == STDIN else Path(self.name).name
+        if self.name == STDIN:
+            return "stdin"
+        return os.fsencode(Path(self.name).name).decode("utf-8", "replace")  # a name may be any bytes; a text may not
 
     def open(self) -> IO[bytes]:
         """Open the file's bytes."""

@@ -166,7 +166,8 @@ def count_with_tokenizer(
     strangers = ids.keys() - tokens.ids.values()
     if strangers:
         raise FormatError(
-            f"{name}: damaged tokenizer.json: it makes the token {min(strangers)}, which it does not list; fetch it again"
+            f"{name}: damaged tokenizer.json: it makes the token {min(strangers)}, which it does not list; "
+            "fetch it again"
         )
     return {token: ids[number] for token, number in tokens.ids.items()}
 

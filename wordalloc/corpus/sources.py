@@ -11,7 +11,7 @@ from wordalloc.allocations.storage import is_allocation_file
 from wordalloc.corpus.bigrams import count_bigrams_of_inputs
 from wordalloc.corpus.counting import count_inputs, describe, limited
 from wordalloc.corpus.engine import Progress, on_spark
-from wordalloc.corpus.kinds import tell_kind
+from wordalloc.corpus.kinds import columns_of, tell_kind
 from wordalloc.corpus.reading import Input, Paths, open_inputs
 from wordalloc.corpus.ready_counts import (
     Tokens,
@@ -137,8 +137,7 @@ def read_bigrams(
             if isinstance(content, Bigrams):
                 return content
         files = []
-        for opened in found:
-            file, kind = tell_kind(opened, column)
+        for file, kind in _tell_all(found, column):
             if kind != "text":
                 raise InputError(f"{file.name}: adjacent words are counted from text or a file of bigrams, not {kind}")
             files.append(file)
@@ -151,8 +150,8 @@ def _tell_all(files: list[Input], column: str | None) -> list[tuple[Input, str]]
     if len(files) > 1 and column is not None:
         first = tell_kind(files[0])
         if first[1] == "json":
-            return [first, *(tell_kind(file, column) for file in files[1:])]
-    return [tell_kind(file, column) for file in files]
+            return [first, *_tell_all(files[1:], column)]
+    return [tell_kind(file, own) for file, own in zip(files, columns_of(files, column), strict=True)]
 
 
 def _from_json(

@@ -31,11 +31,18 @@ def table_form(file: Input, start: bytes, column: str | None) -> str | None:
         What it begins with, decompressed.
     column : str, optional
         That the user named, by which a single JSON object is known for a row.
+
+    Raises
+    ------
+    InputError
+        If its rows are one JSON array.
     """
     if parquet.is_parquet(start):
         return "parquet"
     if arrow.is_arrow(start):
         return "arrow"
+    if jsonl.is_array_of_objects(start):
+        raise InputError(f"{file.name}: is one JSON array of objects; write one object a line (jq -c '.[]')")
     return "jsonl" if jsonl.is_jsonl(file, start, column) else None
 
 

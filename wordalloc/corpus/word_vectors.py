@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordalloc.allocations import load
-from wordalloc.corpus.binary_vectors import is_binary, read_binary, refuse_foreign
+from wordalloc.corpus.binary_vectors import blank_vectors, is_binary, read_binary, refuse_foreign
 from wordalloc.corpus.reading import Input, first_bytes, open_inputs, read_lines
 from wordalloc.errors import FormatError, InputError
 from wordalloc.vocabulary import Vocabulary
@@ -156,7 +156,7 @@ def _from_text(file: Input, vocabulary: Vocabulary) -> Vectors:
             continue
         if not width:
             width = len(values)
-            vectors = np.zeros((vocabulary.size, width), dtype=np.float32)
+            vectors = blank_vectors(file, vocabulary, width, 2 * width + 1)
         if len(values) != width or not width:
             if len(values) > width and not _is_number(values[0]):
                 continue  # a "word" with spaces in it, as GloVe's largest file holds, is none of ours

@@ -89,6 +89,7 @@ def compare(
     layers: Sequence[str] = DEFAULT_LAYERS,
     allocations: Sequence[str | os.PathLike[str]] = (),
     valid: Paths | None = None,
+    column: str | None = None,
     budget_tokens: int | None = None,
     budget_seconds: float | None = None,
     seeds: int = 1,
@@ -111,6 +112,8 @@ def compare(
         Files that take the place of the allocations made from the text.
     valid : path-like or iterable of path-like, optional
         The validation text. Default: every 20th line of the text is held out.
+    column : str, optional
+        The column of text, as in `wordalloc.count`.
     budget_tokens, budget_seconds : optional
         What each training may use: tokens (default: 1,000,000) or seconds of training.
     seeds : int
@@ -148,17 +151,20 @@ def compare(
     def stage(title: str) -> None:
         progress(Stage(title))
 
+    asked = text_options | {"column": column}
     with (
         open_inputs(paths) as files,
         contextlib.nullcontext() if valid is None else open_inputs(valid) as valid_files,
-        directory.begin(_identity(entrants, config, seeds, text_options, files, valid_files), resume),
+        directory.begin(_identity(entrants, config, seeds, asked, files, valid_files), resume),
     ):
         stage("reading the text")
-        text, held = held_apart(files, valid_files, directory, text_options.get("errors", "strict"))
-        vocabulary = kept_vocabulary(directory, text, vocabulary, text_options)
-        unigram_perplexity = _unigram_perplexity(held, vocabulary)
-        make_allocations(entrants, directory, vocabulary, text, config, stage)
-        rows, failed = _rows(entrants, seeds, (text, held), config, directory, progress)
+        errors = text_options.get("errors", "strict")
+        text, held, column = held_apart(files, valid_files, directory, errors, column)
+        vocabulary = kept_vocabulary(directory, text, column, vocabulary, text_options)
+        unigram_perplexity = _unigram_perplexity(held, column, vocabulary)
+        make_allocations(entrants, directory, vocabulary, text, column, config, stage)
+        texts = {"paths": text, "valid": held, "column": column}
+        rows, failed = _rows(entrants, seeds, texts, config, directory, progress)
         methods = [compared(label, own) for label, own in rows.items()]
         reach = perplexity_to_reach(methods) if reach is None else reach
         found = Comparison(methods, failed, vocabulary, unigram_perplexity, reach, directory.path)
@@ -215,7 +221,7 @@ def _digest(paths: Sequence[Path]) -> str:
 def _rows(
     entrants: Sequence[Contestant],
     seeds: int,
-    texts: tuple[list[str], list[str]],
+    texts: dict[str, Any],
     config: TrainConfig,
     directory: ComparisonDirectory,
     progress: Callable[[Stage], None],
@@ -236,7 +242,7 @@ def _rows(
 def _row(
     one: Contestant,
     seed: int,
-    texts: tuple[list[str], list[str]],
+    texts: dict[str, Any],
     config: TrainConfig,
     directory: ComparisonDirectory,
     progress: Callable[[TrainProgress], None],
@@ -245,8 +251,7 @@ def _row(
     file = directory.row(one, seed)
     if not file.exists():
         job = {
-            "paths": texts[0],
-            "valid": texts[1],
+            **texts,
             "allocation": os.fspath(directory.allocation_of(one)),
             "run": os.fspath(directory.run(one, seed)),
             "config": replace(config, seed=seed, **one.method.config).to_json(),
@@ -267,9 +272,9 @@ def _under(title: str, progress: Callable[[Stage], None]) -> Callable[[TrainProg
     return lambda at: progress(Stage(title, at))
 
 
-def _unigram_perplexity(held: list[str], vocabulary: Vocabulary) -> float:
+def _unigram_perplexity(held: list[str], column: str | None, vocabulary: Vocabulary) -> float:
     """Return the perplexity of the validation text by the words' counts, each one more so that none is impossible."""
-    text = encode(held, vocabulary)
+    text = encode(held, vocabulary, column=column)
     check_fit(text, "the validation text")
     log_probability = np.log(smoothed_shares(vocabulary.counts))
     return float(np.exp(-log_probability[text.ids].mean()))

@@ -23,16 +23,23 @@ from wordalloc.vocabulary import Vocabulary
 
 
 def held_apart(
-    files: Sequence[Input], valid: Sequence[Input] | None, directory: ComparisonDirectory, errors: str
-) -> tuple[list[str], list[str]]:
-    """Return the files to train on and to validate on, holding some out where none are given."""
+    files: Sequence[Input],
+    valid: Sequence[Input] | None,
+    directory: ComparisonDirectory,
+    errors: str,
+    column: str | None,
+) -> tuple[list[str], list[str], str | None]:
+    """Return the files to train on and to validate on, and their column; some lines are held out where none are given.
+
+    What is held out, and what is left, is plain text.
+    """
     paths = [file.path for file in files]
     if valid is None:
         train, held = directory.path / "train.txt", directory.path / "valid.txt"
         if not (train.exists() and held.exists()):
-            hold_out(paths, train, held, errors=errors)
-        return [str(train)], [str(held)]
-    return _names(paths), _names([file.path for file in valid])
+            hold_out(paths, train, held, errors=errors, column=column)
+        return [str(train)], [str(held)], None
+    return _names(paths), _names([file.path for file in valid]), column
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -41,12 +48,16 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def kept_vocabulary(
-    directory: ComparisonDirectory, text: list[str], given: Vocabulary | None, text_options: dict[str, Any]
+    directory: ComparisonDirectory,
+    text: list[str],
+    column: str | None,
+    given: Vocabulary | None,
+    text_options: dict[str, Any],
 ) -> Vocabulary:
     """Return the vocabulary: the one of the allocations given, or counted; it lies in the directory."""
     file = directory.allocation("vocabulary")
     if not file.exists():
-        save(count(text, **text_options) if given is None else given, file)
+        save(count(text, column=column, **text_options) if given is None else given, file)
     found = load(file)
     assert isinstance(found, Vocabulary)  # it is our own file
     return found
@@ -57,6 +68,7 @@ def make_allocations(
     directory: ComparisonDirectory,
     vocabulary: Vocabulary,
     text: list[str],
+    column: str | None,
     config: TrainConfig,
     stage: Callable[[str], None],
 ) -> None:
@@ -64,7 +76,7 @@ def make_allocations(
 
     What a method's model would refuse is refused here, before the first of them has trained for an hour.
     """
-    known = Text(lambda: vocabulary, lambda: count_bigrams(text, vocabulary))
+    known = Text(lambda: vocabulary, lambda: count_bigrams(text, vocabulary, column=column))
     makers: dict[str, Callable[[], Allocation]] = {
         "cutoffs": lambda: adaptive_cutoffs(vocabulary, dim=config.width, batch=config.batch * config.bptt),
         "classes": lambda: make_classes(known, "exchange"),

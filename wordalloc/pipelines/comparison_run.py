@@ -50,7 +50,8 @@ def in_own_process(job: dict[str, Any], progress: Callable[[TrainProgress], None
     Parameters
     ----------
     job : dict
-        ``paths``, ``valid``, ``allocation`` and ``run`` of `wordalloc.training.train`, and the ``config``, as JSON.
+        ``paths``, ``valid``, ``column``, ``allocation`` and ``run`` of `wordalloc.training.train`, and the ``config``,
+        as JSON.
     progress : callable
         Told how far the training is.
 
@@ -119,6 +120,7 @@ def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], N
     result = train(
         job["paths"],
         valid=job["valid"],
+        column=job["column"],
         allocation=job["allocation"],
         run=job["run"],
         config=config,
@@ -129,7 +131,7 @@ def train_and_measure(job: dict[str, Any], progress: Callable[[TrainProgress], N
     peak = _peak_memory(place.device)
     model, allocation, _ = load_model(job["run"])
     vocabulary = allocation if isinstance(allocation, Vocabulary) else allocation.vocabulary
-    valid = encode(job["valid"], vocabulary)
+    valid = encode(job["valid"], vocabulary, column=job["column"])
     parameters, n_bytes = _size(model)
     directory = RunDirectory(job["run"])
     metrics, timings = directory.read_lines(directory.metrics), directory.read_lines(directory.timings)

@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -185,8 +186,12 @@ def _usable_by_torch(findings: list[Finding]) -> list[str]:
 def _thread_findings(devices: Devices) -> Iterator[Finding]:
     there = devices.usable_cores
     granted = there if devices.core_limit is None else max(1, min(there, round(devices.core_limit)))
-    set_to = os.environ.get("OMP_NUM_THREADS", "")
-    if set_to.isdecimal() and int(set_to) < granted:
+    set_to = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if set_to and re.fullmatch("0*[1-9][0-9]*(,0*[1-9][0-9]*)*", set_to) is None:
+        yield Finding(
+            f"OMP_NUM_THREADS is {set_to!r:.40}, which is no number of threads", f"set it to {granted}, or unset it"
+        )
+    elif set_to.isdecimal() and int(set_to) < granted:
         yield Finding(
             f"OMP_NUM_THREADS is {set_to}, so training uses {set_to} of {granted} cores",
             "unset it, unless other work runs beside it",
@@ -241,8 +246,11 @@ def _places(findings: list[Finding]) -> list[Place]:
     places = [
         Place("temporary files", temporary, _free(temporary)),
         Place("cache", str(cache_root()), _free(str(cache_root()))),
-        Place("results", str(Path.cwd()), _free(str(Path.cwd()))),
     ]
+    try:
+        places.append(Place("results", str(Path.cwd()), _free(str(Path.cwd()))))
+    except FileNotFoundError:
+        findings.append(Finding("the current folder is gone", "choose another (cd)", essential=True))
     elsewhere = {"temporary files": "TMPDIR", "cache": "WORDALLOC_CACHE", "results": "-o"}
     for place in places:
         if place.free is not None and place.free < LITTLE:

@@ -13,6 +13,7 @@ import numpy as np
 from wordalloc.algorithms.code_tree import tree_from_codes
 from wordalloc.allocations import Classes, Tree
 from wordalloc.allocations.interchange import from_json
+from wordalloc.allocations.storage import begins_as_safetensors
 from wordalloc.corpus import ClusterFile
 from wordalloc.corpus.cluster_files import clusters_of
 from wordalloc.corpus.jsonl import no_duplicates
@@ -77,6 +78,8 @@ def import_file(
 def _told(file: Input) -> str | None:
     """Return the format of a file; None for clusters, of which the first line tells."""
     start = first_bytes(file)
+    if begins_as_safetensors(start):
+        raise InputError(f"{file.name}: is a .safetensors file, which needs no import; if it is compressed, unpack it")
     if is_parquet(start):
         return "parquet"
     if looks_like_json_object(start):

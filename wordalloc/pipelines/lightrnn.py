@@ -37,6 +37,7 @@ def train_in_rounds(
     config: TrainConfig | None = None,
     resume: bool = False,
     costs: bool = False,
+    column: str | None = None,
     progress: Callable[[TrainProgress], None] | None = None,
 ) -> TrainResult:
     """Train a model over a table, and reallocate its words on the way.
@@ -54,7 +55,7 @@ def train_in_rounds(
         What is reallocated.
     stay : float
         Nats by which each digit that a word keeps is favoured.
-    valid, run, config, resume, costs, progress
+    valid, run, config, resume, costs, column, progress
         Of `wordalloc.training.train`; the configuration's `table_model` is "lightrnn" by default.
 
     Returns
@@ -82,5 +83,6 @@ def train_in_rounds(
         resume=resume,
         rounds=plan,
         costs=costs,
+        column=column,
         progress=progress,
     )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from wordalloc.corpus.counting import describe
 from wordalloc.corpus.encode_to_folder import refuse_taken
 from wordalloc.corpus.encoded_folder import META, is_meta, meta_json
-from wordalloc.corpus.encoding import no_word_error
+from wordalloc.corpus.encoding import no_word_error, text_options_of
 from wordalloc.corpus.spark import parts
 from wordalloc.corpus.spark.files import HadoopFile, read_errors
 from wordalloc.corpus.spark.part_jobs import on_parts, parts_of
 from wordalloc.corpus.spark.parts import Part
 from wordalloc.corpus.spark.session import root_cause
 from wordalloc.errors import OutputError
-from wordalloc.vocabulary import TextOptions, Vocabulary
+from wordalloc.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,7 +45,7 @@ def encode_files(
     folder : path-like
         A name or URL on a file system that all workers write to.
     """
-    text = vocabulary.text or TextOptions()
+    text = text_options_of(vocabulary)
     with _new_folder(session, os.fspath(folder)) as target:
         with read_errors(files, text.errors):
             with on_parts(session, files, vocabulary, parts.encode_part) as (lines, reports):

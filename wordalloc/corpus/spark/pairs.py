@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from wordalloc.allocations import Bigrams
 from wordalloc.corpus.bigrams import NO_PAIRS
+from wordalloc.corpus.encoding import text_options_of
 from wordalloc.corpus.spark import parts
 from wordalloc.corpus.spark.files import HadoopFile, read_errors
 from wordalloc.corpus.spark.part_jobs import on_parts, parts_of
 from wordalloc.corpus.spark.parts import Part
 from wordalloc.errors import InputError
-from wordalloc.vocabulary import TextOptions, Vocabulary
+from wordalloc.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +43,7 @@ def count_pairs(session: SparkSession, files: Sequence[HadoopFile], vocabulary: 
     vocabulary : Vocabulary
         Gives the ids.
     """
-    text = vocabulary.text or TextOptions()
+    text = text_options_of(vocabulary)
     with (
         read_errors(files, text.errors),
         on_parts(session, files, vocabulary, parts.count_part, vocabulary.size) as (pairs, reports),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wordalloc.corpus import ranks as ranks_module
-from wordalloc.corpus.encoding import stranger_error
+from wordalloc.corpus.encoding import stranger_error, text_options_of
 from wordalloc.corpus.spark import parts
 from wordalloc.corpus.spark.files import HadoopFile, places_of, refuse_damaged
 from wordalloc.corpus.spark.parts import Part, Reading
@@ -48,7 +48,7 @@ def on_parts(
 
     for module in (parts, ranks_module):
         cloudpickle.register_pickle_by_value(module)
-    text = vocabulary.text or TextOptions()
+    text = text_options_of(vocabulary)
     one_part_a_task(session)
     context = session.sparkContext
     ranks = context.broadcast(vocabulary.ranks)
