@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import io
 import os
 import sys
@@ -29,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = _answered(arguments)
     except KeyboardInterrupt:
         _interrupted()
+    if arguments is None and "torch" in sys.modules:
+        # Not sys.exit: a thread of torch's that is still there when Python takes itself down can abort the process
+        # after its work is done, and torchrun would begin it anew.
+        _end(status)
     sys.exit(status)
 
 
@@ -65,10 +70,18 @@ def _interrupted() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     print("wordalloc: interrupted: nothing half-written was left behind", file=sys.stderr, flush=True)
-    atexit._run_exitfuncs()  # what is temporary is put away
     # Not sys.exit: where the interruption fell into a library's own start, Python remembers it as unhandled
     # and would end by the signal after all.
-    os._exit(2)
+    _end(2)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process without taking Python down piece by piece."""
+    atexit._run_exitfuncs()  # what is temporary is put away
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
