@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import io
 import os
 import sys
@@ -77,6 +76,8 @@ def _interrupted() -> NoReturn:
 
 def _end(status: int) -> NoReturn:
     """End the process without taking Python down piece by piece."""
+    import contextlib
+
     atexit._run_exitfuncs()  # what is temporary is put away
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
