@@ -256,10 +256,8 @@ def test_score_of_trees(wordalloc, made, corpus):
         (PATHS + "1\tx\t1\n", "the code '1' is the beginning of another one, '10'"),
         (PATHS + "102\tx\t1\n", "the code '102' of the word 'x' has digits other than 0 and 1"),
         (PATHS.replace("10\tcat\t3\n", ""), "no code begins with '10'"),
-        (
-            "a single word\nand then lines\nof a text\nwith many words\nin it a\nlast 1\nlast 1\n",
-            "line 7: the word 'last'",
-        ),
+        ("a single word\nand then lines\nof a text\n", "line 1: expected a word and its class, not 'a single word'"),
+        ("first 1\nlast 1\nlast 1\n", "line 3: the word 'last'"),
         (b"0\tcaf\xe9\t1\n", "paths: byte 5 (0xe9) is not UTF-8"),
     ],
 )
@@ -275,7 +273,7 @@ def test_what_import_cannot_use(refused, made, corpus, tmp_path):
     assert "no word of the clusters" in refused("import", "paths", "--counts", corpus / "train.txt")
     assert "would overwrite its own source" in refused("import", "paths", "-o", "paths")
     assert "nowhere/x" in refused("import", "paths", "-o", "nowhere/x")
-    assert "is NUL" in refused("import", made / "c.classes.safetensors")
+    assert "is a .safetensors file, which needs no import" in refused("import", made / "c.classes.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_cache_that_cannot_be_written_is_broken(wordalloc, diagnosed, tmp_path
     assert "WORDALLOC_CACHE" in warnings(found)
     status, out, _ = wordalloc("doctor")
     assert status == 1
-    assert re.search(r"^broken: .*cannot be written", out, re.MULTILINE)
+    assert re.search(r"broken: [^:]*cannot be written", " ".join(out.split()))  # long paths go on in the next line
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="who may write is told on POSIX systems")
