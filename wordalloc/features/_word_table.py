@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
 from wordalloc.algorithms._arguments import shown, whole_number
+from wordalloc.algorithms.frequency_classes import default_number
 from wordalloc.allocations import Allocation, Bigrams
 from wordalloc.errors import InputError
 from wordalloc.vocabulary import TextOptions, Vocabulary
@@ -29,6 +30,10 @@ Words = npt.NDArray[np.object_]
 
 class WordTransformer(TransformerMixin, BaseEstimator):
     """A transformer of tables of words; see `wordalloc.features` for what a table holds."""
+
+    n_classes: int | None
+    min_count: int
+    random_state: Any
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -48,6 +53,19 @@ class WordTransformer(TransformerMixin, BaseEstimator):
             raise InputError(f"words must be strings or numbers, not of the type {array.dtype}")
         listed = [word if type(word) is str else _as_word(word) for word in array.ravel().tolist()]
         return np.array(listed, dtype=object).reshape(array.shape)
+
+    def _counted(self, words: Words) -> tuple[Bigrams, int, int]:
+        """Count a table; return its pairs, how many classes to make of its words, and the seed."""
+        bigrams = count_rows(words, self.min_count)
+        number = default_number(bigrams.vocabulary.size) if self.n_classes is None else self.n_classes
+        return bigrams, number, self._seed(self.random_state)
+
+    def _refuse_choices(self, made: str, given: str) -> None:
+        """Refuse parameters of what is made where it is given."""
+        if self.n_classes is not None or self.min_count != 1:
+            raise InputError(
+                f"n_classes and min_count are for {made} that fit makes; leave them out where {given} given"
+            )
 
     def _seed(self, random_state: Any) -> int:
         """Return a whole number as it is, so that it means what ``--seed`` does, and a draw from anything else."""

@@ -18,10 +18,9 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from wordalloc.algorithms._arguments import shown, whole_number
 from wordalloc.algorithms.brown import brown_tree
-from wordalloc.algorithms.frequency_classes import default_number
 from wordalloc.allocations import Tree
 from wordalloc.errors import InputError
-from wordalloc.features._word_table import WordTransformer, count_rows, look_up
+from wordalloc.features._word_table import WordTransformer, look_up
 
 
 class BrownFeatures(WordTransformer):
@@ -123,7 +122,7 @@ class BrownFeatures(WordTransformer):
         """
         words = self._words(X, reset=True)
         self._lengths = self._checked_prefixes()
-        self.tree_ = self._made_tree(words) if self.tree is None else self._given_tree()
+        self.tree_ = brown_tree(*self._counted(words)) if self.tree is None else self._given_tree()
         codes, depths = self.tree_.codes, self.tree_.class_depth
         if depths is not None:
             codes = [code[:depth] for code, depth in zip(codes, depths.tolist(), strict=True)]
@@ -186,14 +185,8 @@ class BrownFeatures(WordTransformer):
             raise InputError(f"prefixes must be one or more distinct lengths, not {shown(self.prefixes)}")
         return lengths
 
-    def _made_tree(self, words: npt.NDArray[np.object_]) -> Tree:
-        bigrams = count_rows(words, self.min_count)
-        number = default_number(bigrams.vocabulary.size) if self.n_classes is None else self.n_classes
-        return brown_tree(bigrams, number, self._seed(self.random_state))
-
     def _given_tree(self) -> Tree:
         if not isinstance(self.tree, Tree) or self.tree.arity != 2:
             raise InputError(f"tree must be a binary Tree, such as wordalloc.load returns, not {shown(self.tree)}")
-        if self.n_classes is not None or self.min_count != 1:
-            raise InputError("n_classes and min_count are for a tree that fit makes; leave them out where one is given")
+        self._refuse_choices("a tree", "one is")
         return self.tree

@@ -11,10 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from wordalloc.algorithms._arguments import shown
 from wordalloc.algorithms.exchange import exchange_classes
-from wordalloc.algorithms.frequency_classes import default_number
 from wordalloc.allocations import Classes
 from wordalloc.errors import InputError
-from wordalloc.features._word_table import WordTransformer, count_rows, look_up
+from wordalloc.features._word_table import WordTransformer, look_up
 
 
 class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
@@ -94,16 +93,11 @@ class ExchangeClusters(OneToOneFeatureMixin, WordTransformer):
         """
         words = self._words(X, reset=True)
         if self.classes is None:
-            bigrams = count_rows(words, self.min_count)
-            number = default_number(bigrams.vocabulary.size) if self.n_classes is None else self.n_classes
-            self.word_classes_ = exchange_classes(bigrams, number, self._seed(self.random_state))
+            self.word_classes_ = exchange_classes(*self._counted(words))
             return self
         if not isinstance(self.classes, Classes):
             raise InputError(f"classes must be Classes, such as wordalloc.load returns, not {shown(self.classes)}")
-        if self.n_classes is not None or self.min_count != 1:
-            raise InputError(
-                "n_classes and min_count are for classes that fit makes; leave them out where some are given"
-            )
+        self._refuse_choices("classes", "some are")
         self.word_classes_ = self.classes
         return self
 
